@@ -1,0 +1,5 @@
+"""python -m tank_mailer."""
+
+from tank_mailer.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Act: one file for each thing outside."""

@@ -1,0 +1,172 @@
+"""Opens the store's database, SQLite or PostgreSQL, and brings its schema up to date."""
+
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
+
+BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
+COMMAND_TIMEOUT_S = 15.0  # PostgreSQL: a server that does not answer is a sick store
+
+
+class StoreMissingError(ConfigurationError):
+    """There is no store yet, and commands never make one (DESIGN 8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the store is: a file, or a server.
+
+    Attributes:
+        url: as SQLAlchemy takes it; may hold a password.
+        path: the SQLite file; None for a server.
+    """
+
+    url: str
+    path: Path | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file; a server is asked when it is opened."""
+        return self.path is None or self.path.exists()
+
+    @property
+    def shown(self) -> str:
+        """For people: without a password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+
+def locate(url: str) -> Location:
+    """Read a database URL."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite"
+    return Location(url, Path(parsed.database or "") if is_file else None)
+
+
+@asynccontextmanager
+async def open_engine(location: Location, *, creates: bool = False) -> AsyncIterator[AsyncEngine]:
+    """Open the database.
+
+    Raises:
+        StoreMissingError: the SQLite file does not exist and `creates` is False.
+        StoreError: its folder cannot be made.
+    """
+    if not location.exists and not creates:
+        raise StoreMissingError(Reason.STORE_SICK, f"there is no store at {location.shown} yet: `run` makes it")
+    if location.path is not None:
+        try:
+            location.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(Reason.STORE_SICK, f"cannot make the store's folder: {error.strerror}") from error
+        engine = create_async_engine(location.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_at_once)
+    else:
+        engine = create_async_engine(
+            location.url,
+            pool_pre_ping=True,
+            pool_size=4,
+            connect_args={"timeout": COMMAND_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
+        )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's wrapped driver connection
+    connection.isolation_level = None  # we say BEGIN ourselves, see below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # lab: NORMAL lost acknowledged rows in a power cut
+    cursor.close()
+
+
+def _begin_at_once(connection: Connection) -> None:
+    """Take the write lock first: a reader that turns writer would fail at once instead of waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# --- schema ----------------------------------------------------------------------------------------
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "tank_mailer:adapters/migrations")
+    return config
+
+
+def _newest() -> str:
+    return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _alembic()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def revision(engine: AsyncEngine) -> tuple[str, str]:
+    """The schema's revision as it is ("" for none), and the newest one.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    try:
+        async with engine.connect() as connection:
+            current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise StoreError(Reason.STORE_SICK, f"cannot read the database: {type(error).__name__}") from error
+    return current or "", _newest()
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Bring the schema up to date.
+
+    Raises:
+        StoreError: the database cannot be written.
+    """
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise StoreError(Reason.STORE_SICK, f"cannot upgrade the database: {type(error).__name__}") from error
+
+
+# --- one daemon on one file ------------------------------------------------------------------------
+
+
+@contextmanager
+def sole_user(location: Location) -> Iterator[None]:
+    """Hold a SQLite store for this process alone.
+
+    Raises:
+        ConfigurationError: another daemon has it (two of them would each take the whole rate).
+    """
+    if location.path is None:
+        yield
+        return
+    lock = location.path.with_name(location.path.name + ".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                Reason.STORE_SICK,
+                f"another tank-mailer uses {location.path}: stop it, or let several share a PostgreSQL store"
+                " (TANK_DATABASE_URL)",
+            ) from error
+        yield

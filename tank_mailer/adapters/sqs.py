@@ -1,0 +1,204 @@
+"""SQS queues: what the flows ask, in SQS's calls."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tank_mailer.core.errors import QueueError, Reason
+from tank_mailer.ports import QueueFacts, QueueMessage, Settled
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_sqs.type_defs import MessageTypeDef
+
+CALL_TIMEOUT_S = 30.0  # a client waits without end for a connection of its pool (lab)
+DEFAULT_RETENTION_S = 345_600  # SQS
+DEFAULT_VISIBILITY_S = 30  # SQS
+MAX_BYTES = 1_048_576  # SQS, since August 2025
+
+_REASONS = {
+    "QueueDoesNotExist": Reason.QUEUE_MISSING,
+    "AWS.SimpleQueueService.NonExistentQueue": Reason.QUEUE_MISSING,
+    "AWS.SimpleQueueService.QueueDeletedRecently": Reason.QUEUE_MISSING,
+    "AccessDenied": Reason.ACCESS_DENIED,
+    "AccessDeniedException": Reason.ACCESS_DENIED,
+    "KMS.AccessDeniedException": Reason.ACCESS_DENIED,
+    "KmsAccessDenied": Reason.ACCESS_DENIED,
+    "InvalidClientTokenId": Reason.BAD_CREDENTIALS,
+    "UnrecognizedClientException": Reason.BAD_CREDENTIALS,
+    "SignatureDoesNotMatch": Reason.BAD_CREDENTIALS,
+    "InvalidSignatureException": Reason.BAD_CREDENTIALS,
+    "ExpiredToken": Reason.BAD_CREDENTIALS,
+    "ExpiredTokenException": Reason.BAD_CREDENTIALS,
+    "NoCredentialsError": Reason.BAD_CREDENTIALS,
+    "PartialCredentialsError": Reason.BAD_CREDENTIALS,
+    "CredentialRetrievalError": Reason.BAD_CREDENTIALS,
+    "RequestExpired": Reason.CLOCK_SKEW,
+    "BatchRequestTooLong": Reason.TOO_LARGE,
+    "AWS.SimpleQueueService.BatchRequestTooLong": Reason.TOO_LARGE,
+}
+_GONE = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidIdFormat")
+_TOO_LONG = "Total VisibilityTimeout"  # SQS's words for the twelve hours, in an InvalidParameterValue
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqsQueue:
+    """One queue, through a client that polls and one that never waits behind a poll."""
+
+    url: str
+    receiving: "SQSClient"
+    settling: "SQSClient"
+
+    @property
+    def name(self) -> str:
+        """The last part of its URL."""
+        return self.url.rpartition("/")[2]
+
+    async def receive(self, *, limit: int, wait_s: int, visibility_s: int) -> Sequence[QueueMessage]:
+        """Receive; raises `QueueError` also for a proxy's page, which would look like an empty queue."""
+        answer = await _call(
+            self.receiving.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=limit,
+                WaitTimeSeconds=wait_s,
+                VisibilityTimeout=visibility_s,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            ),
+            wait_s + CALL_TIMEOUT_S,
+        )
+        return [_message(message) for message in answer.get("Messages", [])]
+
+    async def delete(self, receipt_handles: Sequence[str]) -> Sequence[Settled]:
+        """Delete up to ten."""
+        entries = [{"Id": str(n), "ReceiptHandle": handle} for n, handle in enumerate(receipt_handles)]
+        call = self.settling.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        return _results(await _call(call), len(entries))
+
+    async def hide(self, entries: Sequence[tuple[str, int]]) -> Sequence[Settled]:
+        """Change up to ten visibility timeouts."""
+        changes = [
+            {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for n, (handle, seconds) in enumerate(entries)
+        ]
+        call = self.settling.change_message_visibility_batch(QueueUrl=self.url, Entries=changes)  # type: ignore[arg-type]
+        return _results(await _call(call), len(changes))
+
+    async def copy(self, message: QueueMessage, *, delay_s: int) -> str:
+        """Send it again as a new message."""
+        answer = await _call(
+            self.settling.send_message(
+                QueueUrl=self.url,
+                MessageBody=message.body,
+                DelaySeconds=delay_s,
+                MessageAttributes=message.attributes,  # type: ignore[arg-type]  # in the SDK's own form
+            )
+        )
+        return answer["MessageId"]
+
+    async def facts(self) -> QueueFacts:
+        """Ask its attributes."""
+        answer = await _call(self.settling.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"]))
+        return _facts(answer.get("Attributes", {}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqsDeadLetterQueue:
+    """Where jobs are put aside for a person."""
+
+    url: str
+    client: "SQSClient"
+
+    async def put(self, body: str, *, note: str) -> None:
+        """Send `body` with the one attribute `tank`; attributes count towards the size."""
+        if len(body.encode()) + len(note.encode()) + len("tankString") > MAX_BYTES:
+            raise QueueError(Reason.TOO_LARGE, "the job and its note are larger than a queue takes")
+        attributes: Any = {"tank": {"DataType": "String", "StringValue": note}}
+        await _call(self.client.send_message(QueueUrl=self.url, MessageBody=body, MessageAttributes=attributes))
+
+
+async def _call(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
+    """Await a call; whatever goes wrong is a `QueueError` that quotes neither handle nor body."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await call
+    except ClientError as error:
+        raise said_no(error) from error
+    except BotoCoreError as error:
+        name = type(error).__name__
+        raise QueueError(_REASONS.get(name, Reason.QUEUE_UNREACHABLE), name) from error
+    except TimeoutError as error:
+        raise QueueError(Reason.QUEUE_UNREACHABLE, "no answer in time") from error
+    metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    if not metadata.get("RequestId"):  # aws-facts 0: a proxy's page does not raise
+        raise QueueError(Reason.QUEUE_UNREACHABLE, "an answer that is not from SQS: a proxy or a portal in between?")
+    return answer
+
+
+def said_no(error: ClientError) -> QueueError:
+    """What SQS refused; its message may quote a receipt handle, its code does not."""
+    said: Any = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code, modelled, text = said.get("Code", ""), said.get("QueryErrorCode", ""), said.get("Message", "")
+    reason = _REASONS.get(code) or _REASONS.get(modelled)
+    if reason is None and "must be shorter than" in text:
+        reason = Reason.TOO_LARGE
+    if reason is None:
+        reason = Reason.ACCESS_DENIED if status in {401, 403} else Reason.QUEUE_UNREACHABLE
+    return QueueError(reason, f"HTTP {status} {modelled or code}")
+
+
+def _results(answer: Any, count: int) -> Sequence[Settled]:  # noqa: ANN401 - two batch answers of one shape
+    """Entry by entry, by position; what is in neither list is not done (aws-facts 5.2)."""
+    results = [Settled.FAILED] * count
+    for entry in answer.get("Successful", []):
+        results[int(entry["Id"])] = Settled.DONE
+    for entry in answer.get("Failed", []):
+        code = entry.get("Code", "").rpartition(".")[2]
+        if code in _GONE:
+            results[int(entry["Id"])] = Settled.GONE
+        elif _TOO_LONG in entry.get("Message", ""):
+            results[int(entry["Id"])] = Settled.TOO_LONG
+    return results
+
+
+def _message(message: "MessageTypeDef") -> QueueMessage:
+    attributes: Any = message.get("Attributes", {})
+    return QueueMessage(
+        queue_message_id=message["MessageId"],
+        receipt_handle=message["ReceiptHandle"],
+        body=message["Body"],
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent_at=datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC),
+        attributes=message.get("MessageAttributes", {}),
+    )
+
+
+def _facts(attributes: Any) -> QueueFacts:  # noqa: ANN401 - strings by name
+    policy = json_object(attributes.get("RedrivePolicy"))
+    target = str(policy.get("deadLetterTargetArn", ""))
+    return QueueFacts(
+        visible=int(attributes.get("ApproximateNumberOfMessages", 0)),
+        in_flight=int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
+        retention_s=float(attributes.get("MessageRetentionPeriod", DEFAULT_RETENTION_S)),
+        visibility_s=float(attributes.get("VisibilityTimeout", DEFAULT_VISIBILITY_S)),
+        max_receive_count=int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
+        dead_letter_queue=target.rpartition(":")[2] or None,
+        max_bytes=int(attributes.get("MaximumMessageSize", MAX_BYTES)),
+    )
+
+
+def json_object(text: str | None) -> dict[str, Any]:
+    """An attribute that holds JSON; {} if it does not."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,343 @@
+"""The ledger on SQLite or PostgreSQL: what is asked for at the same time goes in one transaction.
+
+One job at a time through SQLAlchemy costs as much CPU as the call to SES, ten at a time a tenth of it (lab), and one
+flush to disk serves them all. So every request waits for the transaction under way, and then all of them go together.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from tank_mailer.adapters import rows
+from tank_mailer.adapters.schema import asides, jobs, pulse, receipts, recipients, senders, suppressions
+from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.ledger import Row
+from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Suppressed
+
+try:  # only with the extra `postgresql`
+    from asyncpg import InterfaceError, PostgresError
+
+    _DRIVER_ERRORS: tuple[type[Exception], ...] = (PostgresError, InterfaceError, sqlite3.Error)
+except ImportError:
+    _DRIVER_ERRORS = (sqlite3.Error,)
+
+SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
+MOST_AT_ONCE = 200  # requests in one transaction
+LOOK_AT_DISK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Find:
+    email_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    row: Row
+    recipients: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _SenderKnown:
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class _OthersAccepted:
+    since: datetime
+    email_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    pass
+
+
+_Request = _Find | _Begin | Change | Aside | _SenderKnown | _OthersAccepted | _Check
+_Waiting = tuple[_Request, asyncio.Future[Any]]
+
+
+def insert_for(engine: AsyncEngine, table: sa.Table) -> Any:  # noqa: ANN401 - the two dialects share no type
+    """An INSERT that knows ON CONFLICT in the engine's dialect."""
+    return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def sick(error: BaseException) -> StoreError:
+    """What a driver raised, in one line without values: SQLAlchemy's own text holds the parameters."""
+    origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(error, SQLAlchemyError) and origin is error:
+        text = ""
+    else:
+        text = ": " + (str(origin).splitlines() or [""])[0].removeprefix(f"{type(origin)}: ")[:200]
+    return StoreError(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
+
+
+@dataclass(kw_only=True, eq=False)
+class Store:
+    """The `Ledger` of this process; `run` must be running for anything to be answered.
+
+    Attributes:
+        disk: a folder on the store's disk, where it is ours to watch.
+        min_free_bytes: with less room there nothing new is begun.
+    """
+
+    engine: AsyncEngine
+    clock: Clock
+    disk: Path | None = None
+    min_free_bytes: int = 0
+    _waiting: list[_Waiting] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked_s: float = -LOOK_AT_DISK_S
+    _is_full: bool = False
+    _known_senders: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Make the statements once: SQLAlchemy caches what it compiles by them."""
+        self._find_jobs = sa.select(jobs).where(jobs.c.email_id.in_(sa.bindparam("ids", expanding=True)))
+        self._find_suppressed = sa.select(suppressions.c.address).where(
+            suppressions.c.address.in_(sa.bindparam("addresses", expanding=True)),
+            sa.or_(suppressions.c.ends_at.is_(None), suppressions.c.ends_at > sa.bindparam("now")),
+        )
+        insert = insert_for(self.engine, jobs)
+        kept = {"email_id", "first_seen_at"}
+        self._write_jobs = insert.on_conflict_do_update(
+            index_elements=[jobs.c.email_id],
+            set_={column.name: insert.excluded[column.name] for column in jobs.c if column.name not in kept},
+            where=jobs.c.version == insert.excluded.version - 1,
+        ).returning(jobs.c.email_id)
+        self._add_receipts = insert_for(self.engine, receipts).on_conflict_do_nothing()
+        insert = insert_for(self.engine, recipients)
+        self._add_recipients = insert.on_conflict_do_update(  # ranks only rise (DESIGN 4)
+            index_elements=[recipients.c.email_id, recipients.c.address],
+            set_={name: insert.excluded[name] for name in ("status", "reason", "updated_at")},
+            where=recipients.c.status < insert.excluded.status,
+        )
+        self._add_asides = insert_for(self.engine, asides).on_conflict_do_nothing()
+        self._add_senders = insert_for(self.engine, senders).on_conflict_do_nothing()
+        insert = insert_for(self.engine, pulse)
+        self._beat = insert.on_conflict_do_update(index_elements=[pulse.c.id], set_={"at": insert.excluded.at})
+
+    # --- the port ---
+
+    async def find(self, email_id: str) -> Row | None:
+        """The job's row."""
+        row: Row | None = await self._ask(_Find(email_id))
+        return row
+
+    async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
+        """Check the suppression list and write the row of a beginning attempt, in one transaction."""
+        answer: Begun | Overtaken | Suppressed = await self._ask(_Begin(row, recipients))
+        return answer
+
+    async def write(self, change: Change) -> bool:
+        """Write a row's next version."""
+        written: bool = await self._ask(change)
+        return written
+
+    async def set_aside(self, aside: Aside) -> None:
+        """Keep what has no row of its own."""
+        await self._ask(aside)
+
+    async def sender_is_known(self, sender: str) -> bool:
+        """Whether SES accepted anything from this mailbox key before."""
+        known: bool = sender in self._known_senders or await self._ask(_SenderKnown(sender))
+        return known
+
+    async def others_accepted_since(self, since: datetime, email_id: str) -> bool:
+        """Whether any other job was accepted at or after `since`."""
+        others: bool = await self._ask(_OthersAccepted(since, email_id))
+        return others
+
+    async def check(self) -> None:
+        """Read and write once."""
+        await self._ask(_Check())
+
+    async def works(self) -> bool:
+        """Whether `check` goes well."""
+        try:
+            await self.check()
+        except StoreError:
+            return False
+        return True
+
+    # --- the one worker ---
+
+    async def _ask(self, request: _Request) -> Any:  # noqa: ANN401 - each method above knows its answer
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        self._wake.set()
+        return await future
+
+    async def run(self) -> None:
+        """Serve, until cancelled."""
+        while True:
+            await self._wake.wait()
+            group = self._next_group()
+            try:
+                async with self.engine.begin() as connection:
+                    answers = await self._serve(connection, [request for request, _ in group])
+            except SICK as error:
+                answers = [sick(error)] * len(group)
+            for (_, future), answer in zip(group, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, StoreError):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+
+    def _next_group(self) -> list[_Waiting]:
+        """What goes together: no two writes of one row, for one statement cannot do both."""
+        group, later, written = list[_Waiting](), list[_Waiting](), set[str]()
+        for waiting in self._waiting:
+            request = waiting[0]
+            email_id = request.row.email_id if isinstance(request, _Begin | Change) else None
+            if len(group) >= MOST_AT_ONCE or email_id in written:
+                later.append(waiting)
+                continue
+            if email_id is not None:
+                written.add(email_id)
+            group.append(waiting)
+        self._waiting = later
+        if not later:
+            self._wake.clear()
+        return group
+
+    async def _serve(self, connection: AsyncConnection, requests: Sequence[_Request]) -> list[Any]:
+        found = await self._find(connection, [r.email_id for r in requests if isinstance(r, _Find)])
+        suppressed = await self._suppressed(connection, requests)
+        written = await self._write(connection, requests, suppressed)
+        answers = list[Any]()
+        for request in requests:
+            match request:
+                case _Find(email_id):
+                    answers.append(found.get(email_id))
+                case _Begin(row, keys) if self._is_full:
+                    answers.append(StoreError(Reason.STORE_SICK, "the disk is nearly full (TANK_MIN_FREE_BYTES)"))
+                case _Begin(row, keys):
+                    hit = suppressed.intersection(keys)
+                    done = Begun() if row.email_id in written else Overtaken()
+                    answers.append(Suppressed(frozenset(hit)) if hit else done)
+                case Change(row):
+                    answers.append(row.email_id in written)
+                case Aside():
+                    answers.append(None)
+                case _SenderKnown(sender):
+                    answers.append(await self._is_known(connection, sender))
+                case _OthersAccepted(since, email_id):
+                    answers.append(await self._others(connection, since, email_id))
+                case _Check():
+                    answers.append(await self._look(connection))
+        return answers
+
+    async def _find(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+        if not ids:
+            return {}
+        result = await connection.execute(self._find_jobs, {"ids": ids})
+        return {record["email_id"]: rows.read(record) for record in result.mappings().all()}
+
+    async def _suppressed(self, connection: AsyncConnection, requests: Sequence[_Request]) -> set[str]:
+        addresses = {key for r in requests if isinstance(r, _Begin) for key in r.recipients}
+        if not addresses:
+            return set()
+        self._watch_disk()
+        values = {"addresses": list(addresses), "now": self.clock.now().timestamp()}
+        result = await connection.execute(self._find_suppressed, values)
+        return set(result.scalars())
+
+    async def _write(self, connection: AsyncConnection, requests: Sequence[_Request], suppressed: set[str]) -> set[str]:
+        """Write all rows by one statement; only those that replace the version before come back."""
+        begins = [
+            r.row
+            for r in requests
+            if isinstance(r, _Begin) and not self._is_full and suppressed.isdisjoint(r.recipients)
+        ]
+        changes = [r for r in requests if isinstance(r, Change)]
+        written = set[str]()
+        if values := [rows.columns(row) for row in (*begins, *(change.row for change in changes))]:
+            values.sort(key=lambda columns: columns["email_id"])  # two nodes lock in the same order
+            written = set((await connection.execute(self._write_jobs, values)).scalars())
+        kept = [r for r in requests if isinstance(r, Aside)]
+        kept += [change.aside for change in changes if change.aside and change.row.email_id in written]
+        await self._write_beside(connection, [c for c in changes if c.row.email_id in written or c.receipt], kept)
+        return written
+
+    async def _write_beside(
+        self, connection: AsyncConnection, changes: Sequence[Change], kept: Sequence[Aside]
+    ) -> None:
+        if values := [
+            {
+                "ses_message_id": receipt.ses_message_id,
+                "email_id": receipt.email_id,
+                "attempt": receipt.attempt,
+                "accepted_at": receipt.accepted_at.timestamp(),
+            }
+            for change in changes
+            if (receipt := change.receipt)
+        ]:
+            await connection.execute(self._add_receipts, values)
+        if values := [
+            {
+                "email_id": note.email_id,
+                "address": note.address,
+                "status": int(note.status),
+                "reason": note.reason,
+                "updated_at": note.updated_at.timestamp(),
+            }
+            for change in changes
+            for note in change.recipients
+        ]:
+            await connection.execute(self._add_recipients, values)
+        if kept:
+            await connection.execute(self._add_asides, [self._aside(aside) for aside in kept])
+        if new := {change.sender for change in changes if change.sender} - self._known_senders:
+            now = self.clock.now().timestamp()
+            await connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(new)])
+            self._known_senders |= new
+
+    def _aside(self, aside: Aside) -> dict[str, Any]:
+        return {
+            "queue_message_id": aside.queue_message_id,
+            "email_id": aside.email_id,
+            "kind": aside.kind,
+            "reason": aside.reason,
+            "detail": aside.detail,
+            "raw": aside.raw.replace("\x00", "\N{SYMBOL FOR NULL}"),  # PostgreSQL: no NUL in a text
+            "lane": aside.lane,
+            "at": rows.seconds(aside.at) or self.clock.now().timestamp(),
+        }
+
+    async def _is_known(self, connection: AsyncConnection, sender: str) -> bool:
+        known = await connection.scalar(sa.select(senders.c.address).where(senders.c.address == sender))
+        if known:
+            self._known_senders.add(sender)
+        return bool(known)
+
+    async def _others(self, connection: AsyncConnection, since: datetime, email_id: str) -> bool:
+        query = sa.select(jobs.c.email_id).where(jobs.c.accepted_at >= since.timestamp(), jobs.c.email_id != email_id)
+        return await connection.scalar(query.limit(1)) is not None
+
+    async def _look(self, connection: AsyncConnection) -> StoreError | None:
+        self._looked_s = -LOOK_AT_DISK_S
+        self._watch_disk()
+        if self._is_full:
+            return StoreError(Reason.STORE_SICK, "the disk is nearly full (TANK_MIN_FREE_BYTES)")
+        await connection.execute(self._beat, {"id": 1, "at": self.clock.now().timestamp()})
+        await connection.execute(sa.select(jobs.c.email_id).limit(1))
+        return None
+
+    def _watch_disk(self) -> None:
+        now_s = self.clock.boot_s()
+        if self.disk is not None and now_s - self._looked_s >= LOOK_AT_DISK_S:
+            self._looked_s = now_s
+            self._is_full = shutil.disk_usage(self.disk).free < self.min_free_bytes

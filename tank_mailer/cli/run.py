@@ -1,0 +1,50 @@
+"""tank-mailer run: the daemon."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import typer
+
+from tank_mailer import daemon
+from tank_mailer.cli.options import EXIT_BAD_SETTINGS, EnvFile, environment, settings_or_exit
+from tank_mailer.core.errors import ConfigurationError
+from tank_mailer.telemetry.log import configure_logging, get_logger
+
+log = get_logger()
+
+EXIT_BUG = 1
+
+
+def run(env_file: EnvFile = None) -> None:
+    """Send e-mail jobs until SIGTERM or SIGINT; a second signal ends at once.
+
+    Exit codes: 0 stopped as asked, 1 a bug, 78 settings or surroundings that do not fit.
+
+    Example: tank-mailer run --env-file /etc/tank-mailer/tank-mailer.env
+    """
+    loaded = settings_or_exit(env_file)
+    settings, environ = loaded.settings, environment()
+    at_terminal = sys.stdout.isatty() and loaded.is_default("TANK_LOG_FORMAT")
+    output = configure_logging(
+        level=settings.log_level,
+        fmt="console" if at_terminal else settings.log_format,
+        node=settings.node,
+        journal="JOURNAL_STREAM" in environ,
+        colour=sys.stdout.isatty(),
+    )
+    state_directory = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or "var")
+    try:
+        code = asyncio.run(daemon.run(loaded, environ=environ, state_directory=state_directory))
+    except ConfigurationError as error:
+        log.error("settings_refused", reason=error.reason, detail=error.detail)
+        code = EXIT_BAD_SETTINGS
+    except OSError as error:
+        log.error("settings_refused", detail=f"{error.filename}: {error.strerror}")
+        code = EXIT_BAD_SETTINGS
+    except Exception:
+        log.exception("flow_crashed")
+        code = EXIT_BUG
+    finally:
+        output.close()
+    raise typer.Exit(code)

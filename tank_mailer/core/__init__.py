@@ -1,0 +1,1 @@
+"""Decide: plain functions over plain values."""

@@ -1,0 +1,30 @@
+"""How long a job waits before it is tried again."""
+
+from dataclasses import dataclass
+
+BACKOFF_S = (30.0, 300.0, 1800.0)  # DESIGN 5: after the first, second and every later failure
+
+
+def backoff_s(failures: int, jitter: float) -> float:
+    """Seconds to wait after the `failures`-th failure (from 1): half of it fixed, half by `jitter` (0 to 1)."""
+    step = BACKOFF_S[min(max(failures, 1), len(BACKOFF_S)) - 1]
+    return step / 2 + step / 2 * jitter
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long.
+
+    Attributes:
+        max_attempts: charged attempts before a job is given up.
+        in_doubt_wait_s: how long evidence is awaited before a doubtful job is sent again.
+        resends_doubt: False if a doubtful job is never sent again (`TANK_IN_DOUBT=hold`).
+        max_resends: how often a job is sent again in spite of a doubt.
+        max_throttles: throttled attempts, while others pass, that make one failure.
+    """
+
+    max_attempts: int = 3
+    in_doubt_wait_s: float = 900.0
+    resends_doubt: bool = True
+    max_resends: int = 3  # DESIGN 6
+    max_throttles: int = 20  # DESIGN 5: while others pass

@@ -1,0 +1,1 @@
+"""Walk: lead a queue message from decision to decision."""

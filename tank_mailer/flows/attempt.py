@@ -1,0 +1,158 @@
+"""One attempt: its place in the queue, its row on disk, its token, its request."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.gate import Admitted, Delivery, Skipped, admit, spare_suppressed
+from tank_mailer.core.job import EmailJob
+from tank_mailer.core.ledger import Row
+from tank_mailer.core.outcome import Answer, Concern, Concerned, Fault, Outcome, Unreachable, judge
+from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.lease import LeaseKeeper
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.story import Story
+from tank_mailer.ports import Begun, Change, Clock, Ledger, Mailer, Overtaken, Suppressed
+
+LEASE_MARGIN_S = 10.0  # DESIGN 5.4: what the lease must outlive the request by
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """No request left; the job goes back on its queue for `delay_s` seconds."""
+
+    reason: Reason | None
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Another process wrote the row: what it says now counts."""
+
+
+Attempted = Outcome | GivenBack | LookAgain | Skipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """Leads a job from its turn to SES's answer.
+
+    Attributes:
+        owner: this node and process, for the row.
+        ses_timeout_s: how long a request may take as a whole.
+        configuration_set: of jobs that name none; "" for none.
+    """
+
+    owner: str
+    ses_timeout_s: float
+    configuration_set: str
+    delivery: Delivery
+    ledger: Ledger
+    mailer: Mailer
+    governor: Governor
+    pauses: Pauses
+    keeper: LeaseKeeper
+    clock: Clock
+
+    async def make(self, story: Story, job: EmailJob, row: Row) -> Attempted:
+        """Attempt `job`, whose row was read as `row`; `story.row` is left as it is on disk."""
+        concerns = self.concerns(job)
+        if wait_s := max((self.pauses.wait_s(concern) or 0.0 for concern in concerns), default=0.0):
+            return await self._give_back(story, row, GivenBack(Reason.SENDING_PAUSED, wait_s))
+        asked_s = self.clock.boot_s()
+        ticket = self.governor.enter(len(job.recipients))
+        refund = True
+        try:
+            if (delay_s := await self.governor.near(ticket)) is not None:
+                return await self._give_back(story, row, GivenBack(None, delay_s))
+            self.no_longer_waits(story)
+            begun = await self._begin(story, job, row)
+            if not isinstance(begun, Row):
+                return begun
+            job = story.job or job  # the suppression list may have taken recipients out
+            went = await self.governor.turn(ticket, len(job.recipients))
+            story.limiter_wait_s += self.clock.boot_s() - asked_s
+            if (stays := self._stays(story, went=went)) is not None:
+                return await self._give_back(story, begun, stays)
+            refund = False
+            outcome = await self._judge(await self.mailer.send(job, attempt=begun.attempt), job)
+            refund = isinstance(outcome, Unreachable)
+            return outcome
+        finally:
+            self.governor.leave(ticket, refund=refund)
+
+    def concerns(self, job: EmailJob) -> tuple[Concern, Concern]:
+        """What a pause of would keep this job, among others, from being sent."""
+        return Concern(Concerned.SENDER, job.sender.key), Concern(Concerned.CONFIGURATION_SET, self.set_of(job))
+
+    def set_of(self, job: EmailJob) -> str:
+        """The configuration set that its email goes through."""
+        return job.configuration_set or self.configuration_set
+
+    def no_longer_waits(self, story: Story) -> None:
+        """Its place in the waiting batch is free."""
+        if story.waits:
+            story.waits = False
+            self.governor.seen()
+
+    async def _begin(self, story: Story, job: EmailJob, row: Row) -> Row | Skipped | LookAgain:
+        """Write `sending` down, without those whom the suppression list names by now."""
+        while True:
+            now = self.clock.now()
+            match admit(job, delivery=self.delivery, now=now):  # the wait may have outlasted it
+                case Skipped() as skipped:
+                    return skipped
+                case Admitted():
+                    pass
+            begun = row.begun(
+                owner=self.owner,
+                now=now,
+                lease_ends_at=now + timedelta(seconds=self.keeper.remaining_s(story.lease)),
+                receipt_handle=story.lease.handle,
+            )
+            keys = [address.key for address in job.recipients]
+            match await self.ledger.begin(begun, keys):
+                case Begun():
+                    story.row = begun
+                    return begun
+                case Overtaken():
+                    return LookAgain()
+                case Suppressed(suppressed):
+                    story.dropped.update(suppressed)
+                    spared = spare_suppressed(job, suppressed)
+                    if isinstance(spared, Skipped):
+                        return spared
+                    story.job = job = spared
+
+    def _stays(self, story: Story, *, went: bool) -> GivenBack | None:
+        """Why the request may not leave after all, if so."""
+        if not went:
+            return GivenBack(None)
+        if pause := self.pauses.halted:  # begun while the job waited for its token
+            return GivenBack(pause.reason)
+        if self.keeper.remaining_s(story.lease) < self.ses_timeout_s + LEASE_MARGIN_S:
+            return GivenBack(Reason.LEASE_LOST)
+        return None
+
+    async def _give_back(self, story: Story, row: Row, back: GivenBack) -> GivenBack | LookAgain:
+        """Leave a row that is bound to this message, so that its next receive is no surprise."""
+        now = self.clock.now()
+        given_back = row.given_back(now + timedelta(seconds=back.delay_s), now, back.reason)
+        if not await self.ledger.write(Change(given_back)):
+            return LookAgain()
+        story.row = given_back
+        return back
+
+    async def _judge(self, answer: Answer, job: EmailJob) -> Outcome:
+        return judge(
+            answer,
+            job=job,
+            configuration_set=self.set_of(job),
+            sender_is_known=isinstance(answer, Fault) and await self._is_known(job.sender.key),
+        )
+
+    async def _is_known(self, sender: str) -> bool:
+        try:
+            return await self.ledger.sender_is_known(sender)
+        except StoreError:
+            return True  # a pause loses nothing, a refusal might

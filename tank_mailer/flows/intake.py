@@ -1,0 +1,130 @@
+"""Receives no more than can start soon."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tank_mailer.core.errors import QueueError
+from tank_mailer.core.outcome import Concern, Concerned
+from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.lease import Lease, LeaseKeeper
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.sending import Sending
+from tank_mailer.ports import Clock, Queue
+from tank_mailer.telemetry.log import get_logger
+
+log = get_logger()
+
+T = TypeVar("T")
+
+WAIT_S = 20  # SQS: long polling
+POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page looks like an empty queue
+TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
+QUEUE = Concern(Concerned.QUEUE)
+
+
+@dataclass(kw_only=True, eq=False)
+class Intake:
+    """One lane's polling.
+
+    Attributes:
+        visibility_s: `TANK_VISIBILITY_TIMEOUT_S`; the receive asks for a long poll more.
+        wait_s: of one long poll.
+    """
+
+    queue: Queue
+    keeper: LeaseKeeper
+    governor: Governor
+    pauses: Pauses
+    sending: Sending
+    clock: Clock
+    visibility_s: int
+    wait_s: int = WAIT_S
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _empty_polls: int = 0
+
+    async def run(self) -> None:
+        """Poll until `close`; the poll under way then comes to its end, for a cancelled one swallows messages."""
+        while not self._closing.is_set():
+            limit = await self._room()
+            if limit and not self._closing.is_set():
+                await self._poll(limit)
+
+    def polls_without(self) -> int:
+        """Polls in a row that brought nothing."""
+        return self._empty_polls
+
+    def close(self) -> None:
+        """Poll no more."""
+        self._closing.set()
+
+    async def _room(self) -> int:
+        """How many to ask for; waits while there is no room, or a pause."""
+        if self.pauses.halted:
+            await self._or_closing(self.pauses.change())
+            return 0
+        limit = await self._or_closing(self.governor.wait_for_room()) or 0
+        if self.pauses.halted:
+            return 0
+        if not self.pauses.on_trial:
+            return limit
+        if self.pauses.trial_is_taken or not self.governor.is_idle:  # one at a time
+            await self._or_closing(self.pauses.change(), TRIAL_LOOK_S)
+            return 0
+        return 1
+
+    async def _poll(self, limit: int) -> None:
+        visibility_s = self.visibility_s + WAIT_S
+        started_s = self.clock.boot_s()
+        try:
+            messages = await self.queue.receive(limit=limit, wait_s=self.wait_s, visibility_s=visibility_s)
+        except QueueError as error:
+            log.warning("poll_failed", reason=error.reason, detail=error.detail)
+            self.pauses.begin(QUEUE, error.reason, error.detail)
+            return
+        self._empty_polls = 0 if messages else self._empty_polls + 1
+        self.pauses.lift(QUEUE)
+        took_s = self.clock.boot_s() - started_s
+        log.debug("queue_polled", asked=limit, received=len(messages), duration_s=round(took_s, 3))
+        for message in messages:
+            if lease := self.keeper.take(message, started_s=started_s, visibility_s=visibility_s):
+                self._start(lease)
+        if len(messages) == limit:
+            self.governor.note_trip(took_s)
+        elif took_s < self.wait_s:
+            await asyncio.sleep(POLL_FLOOR_S)
+
+    def _start(self, lease: Lease) -> None:
+        self.governor.expect(1)
+        task = asyncio.create_task(self.sending.work(lease))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("flow_crashed", exc_info=error)  # the message comes back when its lease ends
+
+    async def _or_closing(self, wait: Coroutine[None, None, T], timeout_s: float | None = None) -> T | None:
+        """Wait for `wait`, but no longer than until `close` or the time-out; None then."""
+        waiting = asyncio.ensure_future(wait)
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({waiting, closing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            closing.cancel()
+            waiting.cancel()
+
+    async def finish(self) -> None:
+        """Wait until every message in hand is settled."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def abandon(self) -> int:
+        """End at once what is still in hand, and say how many that was; the ledger knows how far each came."""
+        for task in self._tasks:
+            task.cancel()
+        return len(self._tasks)

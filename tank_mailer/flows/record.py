@@ -1,0 +1,185 @@
+"""Writes down what has happened: on disk before it leaves the queue, for as long as that takes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.gate import Skipped
+from tank_mailer.core.job import EmailJob, InvalidJob
+from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.outcome import (
+    Accepted,
+    Concern,
+    Concerned,
+    Failed,
+    Held,
+    InDoubt,
+    Outcome,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from tank_mailer.core.status import Status
+from tank_mailer.core.verdict import DeadLetter, History, Retry, Verdict
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.story import Story
+from tank_mailer.ports import Aside, Change, Clock, Ledger, Receipt, RecipientNote
+from tank_mailer.telemetry.log import get_logger
+
+log = get_logger()
+
+MAX_RAW_BYTES = 65_536  # DESIGN 3
+MAX_WAIT_S = 15.0  # between tries at a sick store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Makes outcomes durable."""
+
+    lane: str
+    policy: RetryPolicy
+    ledger: Ledger
+    pauses: Pauses
+    clock: Clock
+
+    async def history(self, row: Row, outcome: Outcome) -> History:
+        """What the verdict needs to know; whether others pass only where it matters, for it costs a look."""
+        others_pass = False
+        match outcome:
+            case Failed() if row.charged + 1 >= self.policy.max_attempts:
+                others_pass = await self._others_pass(row)
+            case Throttled() if row.throttles >= self.policy.max_throttles:
+                others_pass = await self._others_pass(row)
+            case _:
+                pass
+        # A throttled attempt has been counted in its row already.
+        throttles = row.throttles - 1 if isinstance(outcome, Throttled) else row.throttles
+        return History(row.charged, row.resends, throttles, others_pass)
+
+    async def _others_pass(self, row: Row) -> bool:
+        since = row.first_failed_at or self.clock.now()
+        return await self._stubborn(lambda: self.ledger.others_accepted_since(since, row.email_id))
+
+    async def record(self, story: Story, job: EmailJob, row: Row, outcome: Outcome, verdict: Verdict) -> None:
+        """Write an attempt's outcome over the row that was begun for it."""
+        now = self.clock.now()
+        match outcome:
+            case Accepted(ses_message_id):
+                await self._record_receipt(story, job, row, ses_message_id)
+            case Refused(reason, detail):
+                aside = self._aside(story, job.email_id, State.REFUSED, reason, detail)
+                await self.write(story, Change(row.ended(State.REFUSED, now, reason, detail), aside=aside))
+            case InDoubt(reason, detail):
+                due_at = now + timedelta(seconds=self.policy.in_doubt_wait_s)
+                await self.write(story, Change(row.doubted(due_at, now, reason, detail)))
+            case Held(concern, reason, detail):
+                due_at = now + timedelta(seconds=self.pauses.wait_s(concern) or 0.0)
+                await self.write(story, Change(row.deferred(due_at, now, reason, detail)))
+            case Failed(detail=detail) | Throttled(detail) | Unreachable(detail):
+                await self._record_failure(story, row, verdict, detail)
+
+    async def _record_failure(self, story: Story, row: Row, verdict: Verdict, detail: str) -> None:
+        now = self.clock.now()
+        match verdict:
+            case DeadLetter(reason):
+                await self.write(story, self.dying(story, row, reason, detail, charged=1))
+            case Retry(delay_s, reason, charged):
+                due_at = now + timedelta(seconds=delay_s)
+                step = row.failed if charged else row.deferred
+                if row.state is State.DEFERRED and not charged:  # a throttled one: counted already
+                    step = row.put_off
+                await self.write(story, Change(step(due_at, now, reason, detail)))
+            case _:
+                raise AssertionError(verdict)
+
+    async def _record_receipt(self, story: Story, job: EmailJob, row: Row, ses_message_id: str) -> None:
+        """Write the acceptance; over a row that became doubtful meanwhile, too: the receipt is proof."""
+        now = self.clock.now()
+        notes = [RecipientNote(job.email_id, a.key, Status.ACCEPTED, None, now) for a in job.recipients]
+        notes += self._dropped(story, job.email_id)
+        change = Change(
+            row.accepted(ses_message_id, now),
+            receipt=Receipt(ses_message_id, job.email_id, row.attempt, now),
+            recipients=notes,
+            sender=job.sender.key,
+        )
+        while not await self.write(story, change):
+            log.error("fence_lost", email_id=job.email_id, ses_message_id=ses_message_id, attempts=row.attempt)
+            current = await self._stubborn(lambda: self.ledger.find(job.email_id))
+            if current is None or current.state is State.ACCEPTED:
+                return
+            change = Change(current.accepted(ses_message_id, now), recipients=notes)
+
+    async def end(self, story: Story, row: Row, skipped: Skipped) -> bool:
+        """Write that no mail comes of a job; False if the row was overtaken."""
+        now = self.clock.now()
+        aside = None
+        if skipped.state in {State.INVALID, State.REFUSED, State.DRY_RUN}:
+            aside = self._aside(story, row.email_id, skipped.state, skipped.reason, skipped.detail)
+        ended = row.ended(skipped.state, now, skipped.reason, skipped.detail)
+        return await self.write(story, Change(ended, recipients=self._dropped(story, row.email_id), aside=aside))
+
+    async def put_invalid_aside(self, story: Story, invalid: InvalidJob) -> None:
+        """Keep the text of a job that can never be sent; its row only where the id has none yet."""
+        email_id = invalid.email_id
+        aside = self._aside(story, email_id, State.INVALID, invalid.reason, invalid.detail)
+        await self._stubborn(lambda: self.ledger.set_aside(aside))
+
+    def _dropped(self, story: Story, email_id: str) -> list[RecipientNote]:
+        now = self.clock.now()
+        return [RecipientNote(email_id, key, Status.SUPPRESSED, Reason.SUPPRESSED, now) for key in story.dropped]
+
+    def dying(self, story: Story, row: Row, reason: Reason, detail: str, *, charged: int = 0) -> Change:
+        """The last step of a job that is given up, its text kept in case that no copy can be made."""
+        now = self.clock.now()
+        aside = self._aside(story, row.email_id, State.DEAD, reason, detail)
+        return Change(row.dead(now, reason, detail, charged=charged), aside=aside)
+
+    async def write(self, story: Story, change: Change) -> bool:
+        """Write for as long as it takes; False if the row was overtaken."""
+        ses_message_id = change.receipt.ses_message_id if change.receipt else None
+        written = await self._stubborn(lambda: self.ledger.write(change), ses_message_id=ses_message_id)
+        if written:
+            story.row = change.row
+        return written
+
+    async def _stubborn(self, call: Callable[[], Awaitable[T]], *, ses_message_id: str | None = None) -> T:
+        """Go on until the store is well again; while it is sick, nothing is sent (DESIGN 5.6)."""
+
+        def tell(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, StoreError):
+                self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+            log.error("record_retried", ses_message_id=ses_message_id, tries=state.attempt_number)
+
+        try:
+            return await call()
+        except StoreError as error:
+            self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StoreError),
+            wait=wait_exponential_jitter(initial=0.5, max=MAX_WAIT_S),
+            before_sleep=tell,
+        )
+        return await retrying(call)
+
+    def _aside(self, story: Story, email_id: str | None, kind: State, reason: Reason, detail: str) -> Aside:
+        message = story.lease.message
+        raw = message.body.encode(errors="replace")[:MAX_RAW_BYTES].decode(errors="ignore")
+        return Aside(
+            queue_message_id=message.queue_message_id,
+            email_id=email_id,
+            kind=kind,
+            reason=reason,
+            detail=detail,
+            raw=raw,
+            lane=self.lane,
+            at=self.clock.now(),
+        )

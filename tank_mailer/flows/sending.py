@@ -1,0 +1,347 @@
+"""Leads one queue message from its receipt to its settlement: parse, admit, attempt, record, settle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_result,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.gate import Delivery, Finding, Skipped, Step, admit, find
+from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
+from tank_mailer.core.ledger import Row, State, first_row
+from tank_mailer.core.outcome import (
+    Accepted,
+    Concern,
+    Concerned,
+    Failed,
+    Held,
+    Outcome,
+    Throttled,
+    Unreachable,
+)
+from tank_mailer.core.verdict import (
+    DeadLetter,
+    Delete,
+    Park,
+    Pause,
+    Resend,
+    Retry,
+    Verdict,
+    decide,
+    settle_doubt,
+)
+from tank_mailer.flows.attempt import Attempt, Attempted, GivenBack, LookAgain
+from tank_mailer.flows.dead_letters import DeadLetters
+from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.lease import Lease, LeaseKeeper
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.record import Recorder
+from tank_mailer.flows.renewal import Renewal
+from tank_mailer.flows.settlement import Settler
+from tank_mailer.flows.story import Story
+from tank_mailer.ports import Change, Clock, Ledger
+from tank_mailer.telemetry.log import Recipients, get_logger
+
+log = get_logger()
+
+RE_ATTEMPTS = 4  # after a throttle answer, within one receive
+DEAD_LETTER_RETRY_S = 60.0
+MAX_NAMES_TOLD = 100  # unknown fields; a producer that makes names up shall not fill the log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """One lane's work on queue messages.
+
+    Attributes:
+        lane: its name in the ledger.
+        jitter: gives a number from 0 to 1 that spreads waits.
+        names: how a recipient is named in logs.
+    """
+
+    lane: str
+    attempt: Attempt
+    delivery: Delivery
+    policy: RetryPolicy
+    ledger: Ledger
+    recorder: Recorder
+    governor: Governor
+    pauses: Pauses
+    keeper: LeaseKeeper
+    settler: Settler
+    renewal: Renewal
+    dead_letters: DeadLetters
+    clock: Clock
+    names: Recipients
+    jitter: Callable[[], float]
+    _told: set[str] = field(default_factory=set)
+
+    async def work(self, lease: Lease) -> None:
+        """Settle a queue message, whatever its attempt ends in."""
+        story = Story(lease, self.clock.boot_s())
+        try:
+            await self._walk(story)
+        except StoreError as error:
+            self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+            story.note = "the store is sick: given back"
+            await self.renewal.hide(lease, None, 0)
+        finally:
+            self.attempt.no_longer_waits(story)
+            if lease.is_kept:
+                self.pauses.trial_ended()
+            self.keeper.release(lease)
+        fields = story.fields(now=self.clock.now(), now_s=self.clock.boot_s())
+        if story.job is not None:
+            first = next(iter(story.job.recipients), None)
+            fields |= self.names.name_of(first.key) if first else {}
+        log.info("job_settled", **fields)
+
+    async def _walk(self, story: Story) -> None:
+        match parse_job(story.lease.message.body):
+            case InvalidJob() as invalid:
+                await self._put_invalid_aside(story, invalid)
+            case EmailJob() as job:
+                self._tell_unknown_fields(job)
+                story.job = job
+                while not await self._look_and_act(story, job):
+                    story.job = job  # overtaken: from the start, with what the row says now
+
+    # --- what the message finds ---
+
+    async def _look_and_act(self, story: Story, job: EmailJob) -> bool:
+        """Do what the table says; False if another process wrote the row meanwhile."""
+        message, now = story.lease.message, self.clock.now()
+        story.row = row = await self.ledger.find(job.email_id)
+        finding = find(row, queue_message_id=message.queue_message_id, content_hash=job.content_hash, now=now)
+        if row is None:
+            if message.receive_count > 1:
+                self._tell_foreign_consumer()
+            return await self._go_on(story, job, self._first_row(story, job))
+        match finding.step:
+            case Step.BEGIN | Step.GO_ON:
+                return await self._go_on(story, job, row)
+            case Step.BEGIN_AGAIN:
+                again = row.restarted(
+                    content_hash=job.content_hash,
+                    lane=self.lane,
+                    queue_message_id=message.queue_message_id,
+                    now=now,
+                )
+                return await self._go_on(story, job, again)
+            case Step.ADOPT:
+                return await self._go_on(story, job, row.bound(message.queue_message_id))
+            case Step.DOUBT:
+                return await self._doubt_the_dead(row)
+            case Step.COPY_AND_FINISH:
+                await self._dead_letter(story, row)
+                return True
+            case Step.FINISH | Step.DROP_DUPLICATE | Step.REFUSE_CONFLICT | Step.HIDE:
+                await self._leave_the_row(story, job, row, finding)
+                return True
+
+    async def _leave_the_row(self, story: Story, job: EmailJob, row: Row, finding: Finding) -> None:
+        """Settle a message that changes nothing about its job."""
+        if finding.step is Step.HIDE:
+            until = finding.until or self.clock.now()
+            story.note = "hidden: its job is in work or not due"
+            bound = row if row.queue_message_id == story.lease.message.queue_message_id else None
+            await self.renewal.hide(story.lease, bound, self._seconds_to(until))
+            return
+        if finding.step is Step.REFUSE_CONFLICT:
+            story.skipped = Reason.ID_CONFLICT
+            detail = "this email_id was used for another content before; every mail needs an id of its own"
+            await self.recorder.put_invalid_aside(story, InvalidJob(Reason.ID_CONFLICT, detail, job.email_id))
+        elif finding.step is Step.DROP_DUPLICATE:
+            story.skipped = Reason.DUPLICATE
+        log.info("job_skipped", email_id=job.email_id, reason=story.skipped or row.state, state=row.state)
+        await self._delete(story)
+
+    async def _doubt_the_dead(self, row: Row) -> bool:
+        """The process that began this attempt is gone: nobody knows how far it came."""
+        now = self.clock.now()
+        due_at = (row.started_at or now) + timedelta(seconds=self.policy.in_doubt_wait_s)
+        await self.ledger.write(Change(row.doubted(max(due_at, now), now, Reason.PROCESS_DIED)))
+        log.warning("job_doubted", email_id=row.email_id, reason=Reason.PROCESS_DIED, attempts=row.attempt)
+        return False
+
+    # --- attempts ---
+
+    async def _go_on(self, story: Story, job: EmailJob, row: Row) -> bool:
+        """Attempt the job, unless it is over; False if another process wrote the row meanwhile."""
+        if row.state is State.IN_DOUBT:
+            match settle_doubt(resends=row.resends, at_most_once=job.at_most_once, policy=self.policy):
+                case DeadLetter(reason):
+                    return await self._give_up(story, row, reason, "no event told whether SES has it")
+                case Resend():
+                    log.warning("job_resent", email_id=job.email_id, resends=row.resends + 1)
+        if isinstance(skipped := admit(job, delivery=self.delivery, now=self.clock.now()), Skipped):
+            return await self._end(story, row, skipped)
+        if self.delivery.redirect_to is not None:
+            story.job = job = job.redirected(self.delivery.redirect_to)
+        while True:
+            attempted = await self._re_attempt(story, job, row)
+            if isinstance(attempted, LookAgain):
+                return False
+            done = await self._conclude(story, job, story.row or row, attempted)
+            if done is not None:
+                return done
+            row = story.row or row  # kept for the trial of a pause: once more
+
+    async def _re_attempt(self, story: Story, job: EmailJob, row: Row) -> Attempted:
+        """Attempt, and again after a throttle answer while the lease has room for it."""
+
+        def last(state: RetryCallState) -> Attempted:
+            return state.outcome.result()  # type: ignore[union-attr, no-any-return]  # set after a call
+
+        async def once() -> Attempted:
+            attempted = await self.attempt.make(story, job, story.row or row)
+            if isinstance(attempted, Throttled):
+                self.governor.slow_down()
+                await self._defer(story, attempted)
+            return attempted
+
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda attempted: isinstance(attempted, Throttled)),
+            stop=stop_after_attempt(RE_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.5, max=8),
+            sleep=self.governor.rest,
+            retry_error_callback=last,
+        )
+        return await retrying(once)
+
+    async def _defer(self, story: Story, outcome: Throttled) -> None:
+        """Back to `deferred` at once: a process that dies in the wait leaves no doubt behind."""
+        if story.row is not None:
+            now = self.clock.now()
+            deferred = story.row.deferred(now, now, Reason.THROTTLED, outcome.detail)
+            await self.recorder.write(story, Change(deferred))
+        log.warning("attempt_deferred", email_id=story.job.email_id if story.job else None, outcome=outcome)
+
+    # --- outcomes ---
+
+    async def _conclude(self, story: Story, job: EmailJob, row: Row, attempted: Attempted) -> bool | None:
+        """Record and settle; None if the job is to be attempted once more in this receive."""
+        match attempted:
+            case LookAgain():
+                return False
+            case Skipped():
+                return await self._end(story, row, attempted)
+            case GivenBack(reason, delay_s):
+                story.skipped, story.note = reason, "given back"
+                await self.renewal.hide(story.lease, row, delay_s)
+                return True
+            case outcome:
+                return await self._judge(story, job, row, outcome)
+
+    async def _judge(self, story: Story, job: EmailJob, row: Row, outcome: Outcome) -> bool | None:
+        story.outcome = outcome
+        history = await self.recorder.history(row, outcome)
+        story.verdict = verdict = decide(outcome, history=history, policy=self.policy, jitter=self.jitter())
+        tripped = self.pauses.observe(outcome, email_id=job.email_id, own=self.attempt.concerns(job))
+        if not isinstance(outcome, Accepted):
+            log.warning("attempt_deferred", email_id=job.email_id, attempts=row.attempt, outcome=outcome)
+        await self.recorder.record(story, job, row, outcome, verdict)
+        if isinstance(verdict, DeadLetter):
+            await self._dead_letter(story, story.row or row)
+            return True
+        if await self._waits_for_trial(story, outcome, tripped=tripped):
+            return None
+        await self._settle(story, verdict)
+        return True
+
+    async def _waits_for_trial(self, story: Story, outcome: Outcome, *, tripped: bool) -> bool:
+        """Whether this job is the one that will show when a pause is over, and its time has come."""
+        match outcome:
+            case Held(concern, _, _) if self.pauses.stops_everything(concern):
+                pass
+            case Unreachable() | Failed() if tripped:
+                concern = Concern(Concerned.SES)
+            case _:
+                return False
+        story.lease.is_kept = True
+        goes = await self.pauses.trial(concern) and self.keeper.remaining_s(story.lease) > 0
+        story.lease.is_kept = goes
+        return goes
+
+    async def _settle(self, story: Story, verdict: Verdict) -> None:
+        match verdict:
+            case Delete():
+                await self._delete(story)
+            case Retry(delay_s) | Park(delay_s):
+                await self.renewal.hide(story.lease, story.row, delay_s)
+            case Pause(concern):
+                await self.renewal.hide(story.lease, story.row, self.pauses.wait_s(concern) or 0.0)
+            case DeadLetter():
+                pass  # settled with its copy
+
+    async def _end(self, story: Story, row: Row, skipped: Skipped) -> bool:
+        """End a job without a mail; False if another process wrote the row meanwhile."""
+        story.skipped = skipped.reason
+        if not await self.recorder.end(story, row, skipped):
+            return False
+        log.info("job_skipped", email_id=row.email_id, reason=skipped.reason, state=skipped.state)
+        await self._delete(story)
+        return True
+
+    async def _put_invalid_aside(self, story: Story, invalid: InvalidJob) -> None:
+        """Deleted at once, never to the dead-letter queue; kept with its reason and text (DESIGN 3)."""
+        story.skipped = invalid.reason
+        await self.recorder.put_invalid_aside(story, invalid)
+        log.warning("job_refused", email_id=invalid.email_id, reason=invalid.reason, detail=invalid.detail)
+        await self._delete(story)
+
+    async def _give_up(self, story: Story, row: Row, reason: Reason, detail: str) -> bool:
+        if not await self.recorder.write(story, self.recorder.dying(story, row, reason, detail)):
+            return False
+        story.verdict = DeadLetter(reason)
+        await self._dead_letter(story, story.row or row)
+        return True
+
+    async def _dead_letter(self, story: Story, row: Row) -> None:
+        """Copy unless marked, then delete."""
+        copied = await self.dead_letters.put(row, story.lease.message.body)
+        if copied is None:
+            await self.renewal.hide(story.lease, row, DEAD_LETTER_RETRY_S)
+            return
+        if copied is not row:
+            await self.recorder.write(story, Change(copied))
+        await self._delete(story)
+
+    async def _delete(self, story: Story) -> None:
+        if not await self.settler.delete(story.lease):
+            log.error("settle_failed", queue_message_id=story.lease.message.queue_message_id)
+
+    # --- telling once ---
+
+    def _tell_foreign_consumer(self) -> None:
+        if "foreign_consumer" not in self._told:
+            self._told.add("foreign_consumer")
+            log.warning("foreign_consumer_suspected", lane=self.lane)
+
+    def _tell_unknown_fields(self, job: EmailJob) -> None:
+        for name in job.unknown_fields - self._told:
+            if len(self._told) < MAX_NAMES_TOLD:
+                self._told.add(name)
+                log.warning("job_field_unknown", field=name, email_id=job.email_id)
+
+    # --- small things ---
+
+    def _first_row(self, story: Story, job: EmailJob) -> Row:
+        return first_row(
+            email_id=job.email_id,
+            content_hash=job.content_hash,
+            lane=self.lane,
+            queue_message_id=story.lease.message.queue_message_id,
+            now=self.clock.now(),
+        )
+
+    def _seconds_to(self, at: datetime) -> float:
+        return max(0.0, (at - self.clock.now()).total_seconds()) + 1.0

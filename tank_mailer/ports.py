@@ -1,0 +1,247 @@
+"""What the flows need of the world, in the flows' words."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from tank_mailer.core.errors import Reason
+from tank_mailer.core.job import EmailJob
+from tank_mailer.core.ledger import Row
+from tank_mailer.core.outcome import Answer
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """What time it is; waiting is the event loop's, which tests replace by one that skips ahead."""
+
+    def now(self) -> datetime:
+        """Wall clock, aware, UTC: for what is written down."""
+
+    def boot_s(self) -> float:
+        """Seconds on a clock that goes on in suspend: for leases, which run on in the cloud meanwhile."""
+
+
+# --- queue -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """One hand-out of a job by SQS.
+
+    Attributes:
+        sent_at: when it was put on the queue; counts for the queue's retention.
+        attributes: its message attributes in the SDK's form, for a fresh copy.
+    """
+
+    queue_message_id: str
+    receipt_handle: str = field(repr=False)
+    body: str = field(repr=False)
+    receive_count: int
+    sent_at: datetime
+    attributes: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+class Settled(StrEnum):
+    """What became of one entry of a batch."""
+
+    DONE = "done"
+    FAILED = "failed"  # try again
+    GONE = "gone"  # the handle is stale: the message is deleted, or somebody else's
+    TOO_LONG = "too_long"  # SQS: twelve hours from the receive are up
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """What a queue says of itself.
+
+    Attributes:
+        visible: messages that may be received now, roughly.
+        retention_s: how long it keeps a message.
+        max_receive_count: after so many receives it dead-letters a message; None: never.
+        dead_letter_queue: the name of the queue that its redrive policy names.
+        max_bytes: the largest message that it takes.
+    """
+
+    visible: int
+    in_flight: int
+    retention_s: float
+    visibility_s: float
+    max_receive_count: int | None
+    dead_letter_queue: str | None
+    max_bytes: int
+
+
+class Queue(Protocol):
+    """One lane's queue. Every method raises `QueueError` if SQS does not do it."""
+
+    async def receive(self, *, limit: int, wait_s: int, visibility_s: int) -> Sequence[QueueMessage]:
+        """Up to `limit` (1 to 10) messages, as soon as there is one; none after `wait_s` (0 to 20)."""
+
+    async def delete(self, receipt_handles: Sequence[str]) -> Sequence[Settled]:
+        """Delete up to ten; the answers stand in the same order."""
+
+    async def hide(self, entries: Sequence[tuple[str, int]]) -> Sequence[Settled]:
+        """Hide up to ten, each by its handle for so many seconds from now; 0 gives it back."""
+
+    async def copy(self, message: QueueMessage, *, delay_s: int) -> str:
+        """Send a fresh copy and return its MessageId."""
+
+    async def facts(self) -> QueueFacts:
+        """Ask the queue's attributes."""
+
+
+class DeadLetterQueue(Protocol):
+    """Where a job is put aside for a person."""
+
+    async def put(self, body: str, *, note: str) -> None:
+        """Send `body` with the one attribute `tank`; raises `QueueError`."""
+
+
+# --- SES -------------------------------------------------------------------------------------------
+
+
+class Mailer(Protocol):
+    """Sends emails."""
+
+    async def send(self, job: EmailJob, *, attempt: int) -> Answer:
+        """Send once; return in every case but cancellation."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What SES says of the account.
+
+    Attributes:
+        max_send_rate: recipients a second.
+        max_24_hour_send: recipients in 24 hours; None: unlimited.
+        sent_last_24_hours: as SES counts, which lags a little.
+        production_access: False in the sandbox; None where not told.
+        enforcement: HEALTHY, PROBATION or SHUTDOWN; "" where not told.
+    """
+
+    max_send_rate: float
+    max_24_hour_send: float | None
+    sent_last_24_hours: float
+    sending_enabled: bool | None = None
+    production_access: bool | None = None
+    enforcement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUnknown:
+    """SES did not tell.
+
+    Attributes:
+        reached: whether SES answered at all.
+    """
+
+    reason: Reason
+    detail: str
+    reached: bool
+
+
+class Account(Protocol):
+    """The SES account behind the key."""
+
+    async def ask(self) -> AccountFacts | AccountUnknown:
+        """GetAccount, on the connection that mails go out by."""
+
+
+# --- store -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One acceptance by SES."""
+
+    ses_message_id: str
+    email_id: str
+    attempt: int
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientNote:
+    """What is known of one recipient of a job; `status` is a rank of `core.status.Status`."""
+
+    email_id: str
+    address: str
+    status: int
+    reason: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A job's raw text, kept because no mail came of it."""
+
+    queue_message_id: str
+    email_id: str | None
+    kind: str
+    reason: Reason
+    detail: str
+    raw: str = field(repr=False)
+    lane: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row's next version and what goes on disk with it.
+
+    Attributes:
+        row: written only over the version before it.
+        receipt: kept even if the row was overtaken: it is proof.
+        sender: the mailbox key of a sender that SES accepted.
+    """
+
+    row: Row
+    receipt: Receipt | None = None
+    recipients: Sequence[RecipientNote] = ()
+    aside: Aside | None = None
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The attempt's row is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Somebody else wrote the row meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """These mailbox keys may not be mailed; nothing was written."""
+
+    keys: Collection[str]
+
+
+class Ledger(Protocol):
+    """What happened to every job. Every method raises `StoreError` if the store is sick."""
+
+    async def find(self, email_id: str) -> Row | None:
+        """The job's row."""
+
+    async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
+        """Check the suppression list and write the row of a beginning attempt, in one transaction."""
+
+    async def write(self, change: Change) -> bool:
+        """Write a row's next version; False if it was overtaken (a receipt is kept all the same)."""
+
+    async def set_aside(self, aside: Aside) -> None:
+        """Keep what has no row of its own."""
+
+    async def sender_is_known(self, sender: str) -> bool:
+        """Whether SES accepted anything from this mailbox key before."""
+
+    async def others_accepted_since(self, since: datetime, email_id: str) -> bool:
+        """Whether any other job was accepted at or after `since`."""
+
+    async def check(self) -> None:
+        """Read and write once, for nothing but to see whether it works."""

@@ -1,0 +1,31 @@
+"""Every knob of the operator: names, forms, sources, faults."""
+
+from tank_mailer.settings.faults import Fault, SettingsError
+from tank_mailer.settings.forms import MASK, masked_url
+from tank_mailer.settings.load import (
+    DEFAULT,
+    ENVIRONMENT,
+    NAMES,
+    PROXIES,
+    SECRET_NAMES,
+    Loaded,
+    load_settings,
+)
+from tank_mailer.settings.model import Settings
+from tank_mailer.settings.names import LATER_NAMES
+
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT",
+    "LATER_NAMES",
+    "MASK",
+    "NAMES",
+    "PROXIES",
+    "SECRET_NAMES",
+    "Fault",
+    "Loaded",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "masked_url",
+]

@@ -1,0 +1,155 @@
+"""The forms that values of the environment come in: text in, a checked value or a fault out."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+from tank_mailer.core.address import AddressError, parse_address
+
+MASK: Final = "****"
+SQLITE: Final = "sqlite+aiosqlite"
+POSTGRESQL: Final = "postgresql+asyncpg"
+FORM: Final = "form"  # a value that is wrong by itself
+RULE: Final = "rule"  # values that do not go together
+MIN_KEY_CHARS: Final = 16
+MAX_SEND_RATE: Final = 100_000  # recipients/s; beyond any account
+
+_QUEUE_PATH = re.compile(r"/(?:.+/)?(?P<account>\d{12})/(?P<queue>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)")  # SQS
+_SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # SES: CreateConfigurationSet
+_CREDENTIALS = re.compile(r"(?<=//)(?P<user>[^:]*):.*@", re.DOTALL)  # to the last @: a password may hold some
+_POSTGRESQL_REST = re.compile(r".*/[^/?]+(?:\?.*)?", re.DOTALL)
+_QUERY_PASSWORD = re.compile(r"(?<=[?&])(password|sslpassword|passfile)=[^&]*", re.IGNORECASE)
+
+
+def refusal(problem: str, remedy: str, *, kind: Literal["form", "rule"] = "form") -> PydanticCustomError:
+    """Make the error that a validator raises; neither text may hold the value of a secret."""
+    return PydanticCustomError(kind, "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def masked_url(url: str) -> str:
+    """Hide the password of a URL, and nothing else."""
+    return _QUERY_PASSWORD.sub(rf"\1={MASK}", _CREDENTIALS.sub(rf"\g<user>:{MASK}@", url))
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def split_list(value: str) -> tuple[str, ...]:
+    """Take a comma-separated list apart; empty parts do not count."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _split(value: object) -> object:
+    return split_list(value) if isinstance(value, str) else value
+
+
+def _queue_url(value: str) -> str:
+    example = "copy the queue's URL from the SQS console"
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        raise refusal("not a URL", example) from None
+    path = _QUEUE_PATH.fullmatch(url.path)
+    if value.startswith("arn:"):
+        raise refusal("this is the queue's ARN; its URL is needed", example)
+    if not usable or path is None or url.query or url.fragment or url.username is not None:
+        raise refusal("not a queue URL of the form https://HOST/ACCOUNT/NAME, ACCOUNT in 12 digits", example)
+    if path["queue"].endswith(".fifo"):
+        raise refusal(
+            "a FIFO queue: it holds back all jobs behind one that is to be tried again, and drops what "
+            "it takes for a copy within five minutes",
+            "make a standard queue for the jobs",
+        )
+    return value
+
+
+def _set_name(value: str) -> str:
+    if not _SET_NAME.fullmatch(value):
+        raise refusal(
+            "no name of a configuration set",
+            "1 to 64 letters, digits, - and _, as in the SES console; the name, not the ARN",
+        )
+    return value
+
+
+def _address(value: str) -> str:
+    remedy = "one plain address, such as somebody@example.com"
+    try:
+        parsed = parse_address(value)
+    except AddressError as error:
+        raise refusal(f"not an e-mail address: {error.detail}", remedy) from None
+    if parsed.name:
+        raise refusal("an address with a name", remedy)
+    return parsed.mailbox
+
+
+def _sender(value: str) -> str:
+    """Bring an address or a domain into the spelling that jobs are compared by."""
+    local, _, domain = value.rpartition("@")
+    try:
+        parsed = parse_address(f"{local or 'anybody'}@{domain}")
+    except AddressError as error:
+        raise refusal(
+            f"neither an address nor a domain: {error.detail}",
+            "a comma-separated list, such as example.com,billing@example.org",
+        ) from None
+    return parsed.key if local else parsed.domain
+
+
+def _send_rate(value: Any) -> Any:  # noqa: ANN401  # what comes in is to be found out
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = 0.0
+    if not 0 < rate < MAX_SEND_RATE:
+        raise refusal(
+            "neither 'auto' nor a number of recipients a second above 0",
+            "'auto' takes the account's rate times TANK_RATE_SHARE; a number is the total for the account",
+        )
+    return rate
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    """Check the form without ever telling the value: it may hold a password."""
+    url = value.get_secret_value()
+    scheme, _, rest = url.partition("://")
+    remedy = f"{SQLITE}:///PATH, with four slashes for an absolute path, or {POSTGRESQL}://USER:PASSWORD@HOST/NAME"
+    if scheme == SQLITE:
+        path = rest.removeprefix("/")
+        if not rest.startswith("/") or not path.partition("?")[0]:
+            raise refusal("a SQLite URL without a path", remedy)
+        if ":memory:" in path or "mode=memory" in path:
+            raise refusal("a store in memory forgets all jobs at a restart", remedy)
+    elif scheme == POSTGRESQL:
+        if not _POSTGRESQL_REST.fullmatch(rest):
+            raise refusal("a PostgreSQL URL without the name of a database", remedy)
+    elif (base := scheme.partition("+")[0]) in {"sqlite", "postgres", "postgresql"}:
+        driver = SQLITE if base == "sqlite" else POSTGRESQL
+        raise refusal(f"a {base} URL without the driver that is used here", f"begin it with {driver}://")
+    else:
+        raise refusal("no URL of a database that can be used", remedy)
+    return value
+
+
+def _hash_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_KEY_CHARS:
+        raise refusal(f"shorter than {MIN_KEY_CHARS} characters", "take the output of: openssl rand -hex 32")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+ConfigurationSetName = Annotated[str, AfterValidator(_set_name)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
+QueueUrl = Annotated[str, AfterValidator(_queue_url)]
+SendRate = Annotated[float | Literal["auto"], BeforeValidator(_send_rate)]
+Lower = BeforeValidator(_lower)
+Names = Annotated[tuple[ConfigurationSetName, ...], BeforeValidator(_split)]
+Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], BeforeValidator(_split)]

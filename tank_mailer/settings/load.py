@@ -1,0 +1,200 @@
+"""Settings out of environment, `.env` and secret files, with all faults at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from tank_mailer.settings.faults import Fault, SettingsError
+from tank_mailer.settings.forms import FORM, RULE, SQLITE, masked_url, split_list
+from tank_mailer.settings.model import Settings
+from tank_mailer.settings.names import LATER_NAMES, PREFIX, near_miss
+from tank_mailer.settings.sources import (
+    Found,
+    Notes,
+    read_env_file,
+    read_secret_files,
+    usable,
+    warn_of_readers,
+)
+
+DEFAULT: Final = "default"
+ENVIRONMENT: Final = "environment"
+ENV_FILE: Final = Path(".env")
+CONTAINER_SECRETS: Final = Path("/run/secrets")  # Docker, Podman, Kubernetes by custom
+DATABASE_FILE: Final = "tank-mailer.db"
+
+NAMES: Final[Mapping[str, str]] = {f"{PREFIX}{field}".upper(): field for field in Settings.model_fields}
+SECRET_NAMES: Final = frozenset({"TANK_DATABASE_URL", "TANK_HASH_KEY"})  # the fields of type SecretStr
+AWS_KEY_ID, AWS_SECRET, AWS_TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+AWS_CREDENTIALS: Final = (AWS_KEY_ID, AWS_SECRET, AWS_TOKEN)
+SECRETS: Final = frozenset({*SECRET_NAMES, AWS_SECRET, AWS_TOKEN})
+OURS: Final = (PREFIX, "AWS_")
+PROXIES: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
+MAX_SHOWN_CHARS: Final = 60
+QUOTES: Final = frozenset("'\"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings in force, and what is to be said about them."""
+
+    settings: Settings
+    origins: Mapping[str, str]  # of each TANK_* setting, and of each AWS_* and proxy variable found
+    aws: Mapping[str, str]  # variables for the SDK that are not in the environment; hold secrets
+    warnings: tuple[str, ...]
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody has set the variable `name`."""
+        return self.origins[name].startswith(DEFAULT)
+
+
+def load_settings(
+    env_file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    directory: Path = Path(),
+    container_secrets: Path = CONTAINER_SECRETS,
+) -> Loaded:
+    """Read all sources; the environment goes before `.env`, `.env` before the secret files.
+
+    Args:
+        env_file: has to exist; None: `.env` in `directory`, if there is one.
+        environ: the environment.
+        directory: where `.env` is looked for.
+        container_secrets: where secret files may be besides `$CREDENTIALS_DIRECTORY`.
+
+    Raises:
+        SettingsError: with every fault that there is.
+    """
+    notes = Notes()
+    found = _gather(
+        _env_file(env_file, directory),
+        environ,
+        secrets=[*_path(environ, "CREDENTIALS_DIRECTORY"), container_secrets],
+        notes=notes,
+    )
+    own = {name: one for name, one in found.items() if name.startswith(PREFIX)}
+    _judge_names(own, notes)
+    aws = {name: one for name, one in found.items() if name not in own}
+    values: dict[str, Any] = {NAMES[name]: _bare(name, one) for name, one in own.items() if name in NAMES}
+    origins = {name: own[name].origin if name in own else DEFAULT for name in NAMES}
+    if "database_url" not in values and (state := _path(environ, "STATE_DIRECTORY")):
+        values["database_url"] = SecretStr(f"{SQLITE}:///{state[0] / DATABASE_FILE}")
+        origins["TANK_DATABASE_URL"] = f"{DEFAULT} ($STATE_DIRECTORY)"
+    if "node" not in values:
+        origins["TANK_NODE"] = f"{DEFAULT} (host name)"
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        notes.faults.extend(_fault(detail, values) for detail in error.errors(include_url=False, include_input=False))
+        raise SettingsError(tuple(notes.faults), tuple(notes.warnings)) from None
+    if notes.faults:
+        raise SettingsError(tuple(notes.faults), tuple(notes.warnings))
+    notes.warnings.extend(_odd(settings))
+    return Loaded(
+        settings=settings,
+        origins=origins | {name: one.origin for name, one in aws.items()},
+        aws={name: one.value for name, one in aws.items() if one.origin != ENVIRONMENT},
+        warnings=tuple(notes.warnings),
+    )
+
+
+def _env_file(given: Path | None, directory: Path) -> Path | None:
+    if given is not None:
+        return given
+    usual = directory / ENV_FILE
+    return usual if usual.exists() else None
+
+
+def _path(environ: Mapping[str, str], name: str) -> list[Path]:
+    """Read a variable of systemd that holds paths, separated by colons; the first one counts."""
+    first = environ.get(name, "").split(":")[0]
+    return [Path(first)] if first else []
+
+
+def _gather(
+    env_file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    secrets: list[Path],
+    notes: Notes,
+) -> dict[str, Found]:
+    """Collect our variables and the SDK's; the source that goes first wins."""
+    found = _ours({name: Found(value, ENVIRONMENT) for name, value in environ.items()}, notes)
+    if env_file is not None:
+        in_file = _ours(read_env_file(env_file, notes), notes)
+        warn_of_readers(env_file, in_file, SECRETS, notes)
+        _add(found, in_file, notes)
+    _add(found, _ours(read_secret_files(secrets, [*NAMES, *AWS_CREDENTIALS], notes), notes), notes)
+    return found
+
+
+def _ours(source: Mapping[str, Found], notes: Notes) -> dict[str, Found]:
+    named = {_canonical(name): one for name, one in sorted(source.items(), reverse=True)}  # "TANK" after "tank"
+    return usable({name: one for name, one in named.items() if name.startswith(OURS) or name in PROXIES}, notes)
+
+
+def _canonical(name: str) -> str:
+    upper = name.upper()
+    return upper if upper.startswith(PREFIX) or upper in PROXIES else name
+
+
+def _add(found: dict[str, Found], source: Mapping[str, Found], notes: Notes) -> None:
+    """Add what is not there yet; but no session token to keys that came without one."""
+    complete = AWS_KEY_ID in found and AWS_SECRET in found
+    for name, one in source.items():
+        if name == AWS_TOKEN and complete and name not in found:
+            notes.warnings.append(f"{name} ({one.origin}) is left out: the AWS keys in use come from elsewhere")
+        else:
+            found.setdefault(name, one)
+
+
+def _judge_names(names: Mapping[str, Found], notes: Notes) -> None:
+    for name, one in names.items():
+        if name in NAMES:
+            continue
+        meant = name if name in LATER_NAMES else near_miss(name, [*NAMES, *LATER_NAMES])
+        if name in LATER_NAMES:
+            notes.warnings.append(f"{name} ({one.origin}) is known, but not in this version: it has no effect")
+        elif meant in NAMES:
+            remedy = f"rename it to {meant}, or take it out"
+            notes.faults.append(Fault(name, f"unknown ({one.origin}); {meant} is probably meant", remedy))
+        else:
+            hint = f"; {meant}, which is not in this version, is probably meant" if meant else ""
+            notes.warnings.append(f"{name} ({one.origin}) is unknown{hint}: it has no effect")
+
+
+def _bare(name: str, one: Found) -> str | SecretStr:
+    return SecretStr(one.value) if name in SECRET_NAMES else one.value.strip()
+
+
+def _fault(detail: ErrorDetails, values: Mapping[str, str | SecretStr]) -> Fault:
+    field, *where = (str(part) for part in detail["loc"])
+    about = Settings.model_fields[field]
+    default = about.get_default(call_default_factory=False)
+    example = about.examples[0] if about.examples else default
+    remedy = f"{about.description}; for example {example}"
+    problem = detail["msg"].replace("Input should", "should", 1)
+    if detail["type"] == "missing":
+        problem = "required, and not set"
+    elif detail["type"] in {FORM, RULE}:
+        problem, remedy = detail["ctx"]["problem"], detail["ctx"]["remedy"]
+    value = values.get(field)
+    if isinstance(value, str) and detail["type"] != RULE:
+        shown = split_list(value)[int(where[0])] if where and where[0].isdigit() else value
+        problem = f"{masked_url(shown)[:MAX_SHOWN_CHARS]!r}: {problem}"
+        if shown[:1] in QUOTES:
+            remedy = f"leave the quotes out, they became part of the value; {remedy}"
+    return Fault(f"{PREFIX}{field}".upper(), problem, remedy)
+
+
+def _odd(settings: Settings) -> Iterator[str]:
+    """Say what is allowed and probably not meant."""
+    if settings.redirect_to is not None and settings.delivery != "redirect":
+        yield f"TANK_REDIRECT_TO has no effect with TANK_DELIVERY={settings.delivery}"
+    if settings.drain_timeout_s < settings.ses_timeout_s:
+        yield "TANK_DRAIN_TIMEOUT_S is shorter than TANK_SES_TIMEOUT_S: a stop may leave jobs in doubt"

@@ -1,0 +1,33 @@
+"""A local SQS and SES, as strict as AWS and throttling as AWS does: for demo, web developers and tests.
+
+It listens on loopback only, checks no signatures and keeps everything in memory.
+"""
+
+try:
+    import aiohttp as _aiohttp  # noqa: F401 -- only to say in time what is missing
+except ModuleNotFoundError as error:
+    raise ImportError("the stand-in needs aiohttp: pip install 'tank-mailer[demo]'") from error
+
+from tank_mailer.standin.account import AccountSettings, Enforcement
+from tank_mailer.standin.clock import Clock, ManualClock, SystemClock
+from tank_mailer.standin.faults import Kind, Rule
+from tank_mailer.standin.mailbox import Accepted, Listener
+from tank_mailer.standin.options import StandinOptions
+from tank_mailer.standin.server import Standin, serve
+from tank_mailer.standin.state import State
+
+__all__ = [
+    "Accepted",
+    "AccountSettings",
+    "Clock",
+    "Enforcement",
+    "Kind",
+    "Listener",
+    "ManualClock",
+    "Rule",
+    "Standin",
+    "StandinOptions",
+    "State",
+    "SystemClock",
+    "serve",
+]

@@ -1,0 +1,160 @@
+"""SESv2 in rest-json, and v1's GetSendQuota: which request does what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tank_mailer.standin import parameters
+from tank_mailer.standin.account import Account
+from tank_mailer.standin.address import bare, is_simulated
+from tank_mailer.standin.email import Email, read_email
+from tank_mailer.standin.errors import AwsError, Json
+from tank_mailer.standin.identities import ConfigurationSets, Identities, type_of
+from tank_mailer.standin.mailbox import Mailbox
+
+PREFIX: Final = "/v2/email/"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Ses:
+    """The service: an account, its identities and configuration sets, and the mails it accepted."""
+
+    region: str
+    account: Account
+    identities: Identities
+    configuration_sets: ConfigurationSets
+    mailbox: Mailbox
+
+    def answer(self, operation: str, name: str, request: Json, *, body: bytes) -> Json:
+        """Return the answer or raise AwsError. `name` stood in the path, `body` is the request as it came."""
+        if operation == "SendEmail":
+            return self.send_email(request, body=body)
+        work = OPERATIONS.get(operation)
+        if work is None:
+            raise AwsError("UnknownOperationException", "The stand-in does not know this operation.", status=404)
+        return work(self, name, request)
+
+    def send_email(self, request: Json, *, body: bytes) -> Json:
+        """First the request in itself, then the account, the set, the identities, and the quotas last.
+
+        So a mail that cannot go out costs no place. Whether AWS throttles before it checks is not documented.
+        """
+        email = read_email(request)
+        self.account.refuse_if_stopped()
+        if email.configuration_set:
+            self.configuration_sets.require(email.configuration_set)
+        self._refuse_unverified(email)
+        self.account.debit(recipients=len(email.recipients), simulated=email.simulated)
+        return {"MessageId": self.mailbox.accept(email, request=body).message_id}
+
+    def get_account(self, _: str, __: Json) -> Json:
+        """Rate, quota and state."""
+        settings = self.account.settings
+        if settings.get_account_denied:
+            raise AwsError(
+                "AccessDeniedException",
+                "User: arn:aws:iam::000000000000:user/stand-in is not authorized to perform: ses:GetAccount "
+                "on resource: *",
+                status=403,
+            )
+        return {
+            "DedicatedIpAutoWarmupEnabled": False,
+            "EnforcementStatus": settings.enforcement_status,
+            "ProductionAccessEnabled": settings.production_access,
+            "SendQuota": self.account.quota(),
+            "SendingEnabled": settings.sending_enabled,
+            "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+        }
+
+    def create_identity(self, _: str, request: Json) -> Json:
+        """Verified at once; an observer may take that back."""
+        name = parameters.text(request, "EmailIdentity")
+        if "@" in name:
+            bare(name)
+        self.identities.create(name)
+        return {"IdentityType": type_of(name), "VerifiedForSendingStatus": True, "DkimAttributes": {}}
+
+    def get_identity(self, name: str, _: Json) -> Json:
+        """One identity, or 404."""
+        return self.identities.shown(name)
+
+    def list_identities(self, _: str, __: Json) -> Json:
+        """All on one page."""
+        return {"EmailIdentities": self.identities.listed()}
+
+    def delete_identity(self, name: str, _: Json) -> Json:
+        """404 when it is not there."""
+        self.identities.delete(name)
+        return {}
+
+    def create_set(self, _: str, request: Json) -> Json:
+        """No options are acted upon."""
+        self.configuration_sets.create(parameters.text(request, "ConfigurationSetName"), request)
+        return {}
+
+    def get_set(self, name: str, _: Json) -> Json:
+        """What it was made with."""
+        return {**self.configuration_sets.require(name), "ConfigurationSetName": name}
+
+    def list_sets(self, _: str, __: Json) -> Json:
+        """All on one page."""
+        return {"ConfigurationSets": sorted(self.configuration_sets.by_name)}
+
+    def delete_set(self, name: str, _: Json) -> Json:
+        """404 when it is not there."""
+        self.configuration_sets.delete(name)
+        return {}
+
+    def _refuse_unverified(self, email: Email) -> None:
+        """The sender always; in the sandbox the recipients too, but for the simulator's (aws-facts 2.2)."""
+        mailboxes = list(email.senders)
+        if not self.account.settings.production_access:
+            mailboxes += [mailbox for mailbox in email.recipients if not is_simulated(bare(mailbox))]
+        if failing := self.identities.failing(mailboxes):
+            raise AwsError(
+                "MessageRejected",
+                "Email address is not verified. The following identities failed the check in region "
+                f"{self.region.upper()}: {', '.join(failing)}",
+            )
+
+
+def operation_of(method: str, path: str) -> tuple[str, str]:
+    """The operation and the name in the path (`/v2/email/identities/NAME`); both may be empty."""
+    collection, _, name = path.removeprefix(PREFIX).partition("/")
+    return ROUTES.get((method, collection, bool(name)), ""), name
+
+
+def send_quota_xml(account: Account, request_id: str) -> str:
+    """v1's GetSendQuota: the only quota call that moto has."""
+    figures = "".join(f"<{name}>{value}</{name}>" for name, value in account.quota().items())
+    return (
+        '<GetSendQuotaResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/">'
+        f"<GetSendQuotaResult>{figures}</GetSendQuotaResult>"
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></GetSendQuotaResponse>"
+    )
+
+
+OPERATIONS: Final[dict[str, Callable[[Ses, str, Json], Json]]] = {
+    "GetAccount": Ses.get_account,
+    "CreateEmailIdentity": Ses.create_identity,
+    "GetEmailIdentity": Ses.get_identity,
+    "ListEmailIdentities": Ses.list_identities,
+    "DeleteEmailIdentity": Ses.delete_identity,
+    "CreateConfigurationSet": Ses.create_set,
+    "GetConfigurationSet": Ses.get_set,
+    "ListConfigurationSets": Ses.list_sets,
+    "DeleteConfigurationSet": Ses.delete_set,
+}
+
+ROUTES: Final[dict[tuple[str, str, bool], str]] = {
+    ("POST", "outbound-emails", False): "SendEmail",
+    ("GET", "account", False): "GetAccount",
+    ("POST", "identities", False): "CreateEmailIdentity",
+    ("GET", "identities", True): "GetEmailIdentity",
+    ("GET", "identities", False): "ListEmailIdentities",
+    ("DELETE", "identities", True): "DeleteEmailIdentity",
+    ("POST", "configuration-sets", False): "CreateConfigurationSet",
+    ("GET", "configuration-sets", True): "GetConfigurationSet",
+    ("GET", "configuration-sets", False): "ListConfigurationSets",
+    ("DELETE", "configuration-sets", True): "DeleteConfigurationSet",
+}

@@ -1,0 +1,1 @@
+"""Tell: logs and metrics."""

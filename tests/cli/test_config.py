@@ -1,0 +1,128 @@
+"""`tank-mailer config`: what an operator sees of the settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tank_mailer.cli.config import app
+from tank_mailer.settings import NAMES
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
+SECRETS = {
+    "TANK_DATABASE_URL": "postgresql+asyncpg://tank:hunter2@h/tank",
+    "TANK_HASH_KEY": "hunter2-hunter2-hunter2://",
+    "AWS_SECRET_ACCESS_KEY": "hunter2",
+    "AWS_SESSION_TOKEN": "hunter2",
+    "AWS_ACCESS_KEY_ID": "AKIAhunter2hunterWXYZ",
+    "AWS_SOMETHING_NEW": "hunter2",
+    "HTTPS_PROXY": "http://me:hunter2@proxy:3128",
+}
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only what a test sets; commands read the process's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(__import__("os").environ):  # what the developer has set must not matter
+        if name.startswith(("TANK_", "AWS_")) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TANK_OUTBOUND_QUEUE_URL", QUEUE)
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_show_names_every_setting_and_its_origin(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TANK_MAX_PARALLEL=7\n", encoding="utf-8")
+
+    code, out, _ = run("show")
+
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[1:]}
+    assert code == 0
+    assert list(rows) == list(NAMES)
+    assert rows["TANK_OUTBOUND_QUEUE_URL"] == [QUEUE, "environment"]
+    assert rows["TANK_MAX_PARALLEL"] == ["7", ".env"]
+    assert rows["TANK_CONFIGURATION_SET"] == ["-", "default"]
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"]], ids=["a-table", "JSON"])
+def test_show_masks_secrets(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+
+    code, out, err = run(*arguments)
+
+    assert code == 0
+    assert "hunter2" not in out + err
+    assert "postgresql+asyncpg://tank:****@h/tank" in out
+    assert "AKIA****WXYZ" in out
+    assert "http://me:****@proxy:3128" in out
+    assert all(name in out for name in SECRETS)
+
+
+def test_show_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("TANK_ALLOWED_SENDERS", "example.com,example.org")
+
+    code, out, _ = run("show", "--json")
+
+    report = json.loads(out)
+    assert code == 0
+    assert report["settings"]["TANK_MAX_PARALLEL"] == {"value": 10, "from": "default"}
+    assert report["settings"]["TANK_ALLOWED_SENDERS"]["value"] == ["example.com", "example.org"]
+    assert report["aws"] == {"AWS_REGION": {"value": "eu-west-1", "from": "environment"}}
+    assert report["warnings"] == []
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_MAX_PARALEL", "3")
+    monkeypatch.setenv("TANK_RATE_SHARE", "[bold]2")
+    monkeypatch.setenv("TANK_WEBHOOK_URL", "x")
+
+    code, out, err = run(command)
+
+    assert (code, out) == (78, "")
+    assert "2 faults" in err
+    assert "rename it to TANK_MAX_PARALLEL" in err
+    assert "'[bold]2'" in err
+    assert "warning: TANK_WEBHOOK_URL" in err
+
+
+def test_check_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_MAX_PARALEL", "3")
+
+    code, out, _ = run("check", "--json")
+
+    report = json.loads(out)
+    assert code == 78
+    assert report["ok"] is False
+    assert [fault["name"] for fault in report["faults"]] == ["TANK_MAX_PARALEL"]
+
+
+def test_check_is_content_with_sound_settings() -> None:
+    code, out, _ = run("check")
+
+    assert code == 0
+    assert out == f"The settings are sound: 1 given, {len(NAMES) - 1} by default.\n"
+    assert json.loads(run("check", "--json")[1]) == {"ok": True, "faults": [], "warnings": []}
+
+
+def test_a_file_that_is_named_is_read(tmp_path: Path) -> None:
+    (tmp_path / "my.env").write_text("TANK_NODE=from-a-file\n", encoding="utf-8")
+
+    assert "from-a-file" in run("show", "--env-file", "my.env")[1]
+    assert run("check", "--env-file", "other.env")[0] == 78
+
+
+def test_a_name_cannot_speak_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_\x1b[2J", "x")
+
+    _, _, err = run("check")
+
+    assert "\\x1b[2J" in err
+    assert "\x1b[2J" not in err

@@ -1,0 +1,484 @@
+"""Settings: where values come from, and all that can be wrong with them, at once."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from tank_mailer.settings import (
+    LATER_NAMES,
+    NAMES,
+    SECRET_NAMES,
+    Fault,
+    Loaded,
+    Settings,
+    SettingsError,
+    load_settings,
+    masked_url,
+)
+from tank_mailer.settings.names import near_miss
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
+OTHER_QUEUE = "http://127.0.0.1:5000/000000000000/given-up"
+NEEDED = {"TANK_OUTBOUND_QUEUE_URL": QUEUE}
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Path:
+    """A directory without `.env` and without secrets."""
+    (tmp_path / "nowhere").mkdir()
+    return tmp_path / "nowhere"
+
+
+def load(directory: Path, env_file: Path | None = None, /, **environ: str) -> Loaded:
+    return load_settings(env_file, NEEDED | environ, directory=directory, container_secrets=directory / "secrets")
+
+
+def faults(directory: Path, env_file: Path | None = None, /, **environ: str) -> dict[str, Fault]:
+    with pytest.raises(SettingsError) as caught:
+        load(directory, env_file, **environ)
+    return {fault.name: fault for fault in caught.value.faults}
+
+
+def write(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+# What is understood
+
+
+def test_one_setting_is_enough(nowhere: Path) -> None:
+    loaded = load(nowhere)
+
+    assert loaded.settings == Settings(outbound_queue_url=QUEUE)
+    assert loaded.settings.node == socket.gethostname()
+    assert loaded.warnings == ()
+    assert loaded.aws == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        pytest.param("max_parallel", " 20 ", 20, id="spaces-around-do-not-count"),
+        pytest.param("send_rate", "auto", "auto", id="the-account's-rate"),
+        pytest.param("send_rate", "AUTO", "auto", id="upper-case-is-fine"),
+        pytest.param("send_rate", "0.5", 0.5, id="one-recipient-in-two-seconds"),
+        pytest.param("delivery", "Dry_Run", "dry_run", id="a-word-in-any-case"),
+        pytest.param("configuration_sets", "a, b,,c ", ("a", "b", "c"), id="a-list"),
+        pytest.param("allowed_senders", "@Example.com,B@Example.ORG", ("example.com", "b@example.org"), id="senders"),
+        pytest.param("allowed_senders", "bücher.example.com", ("xn--bcher-kva.example.com",), id="an-IDN-domain"),
+        pytest.param("dead_letter_queue_url", OTHER_QUEUE, OTHER_QUEUE, id="an-emulator's-queue"),
+        pytest.param("min_free_bytes", "1GiB", 1024**3, id="a-size-with-a-unit"),
+        pytest.param("min_free_bytes", "0", 0, id="no-check-of-the-disk"),
+        pytest.param("visibility_timeout_s", "43180", 43_180, id="the-longest-lease"),
+        pytest.param("redirect_to", "staging@Example.com", "staging@example.com", id="an-address"),
+        pytest.param("log_level", "WARNING", "warning", id="a-level"),
+        pytest.param("max_parallel", "", 10, id="empty-is-not-set"),
+        pytest.param("max_parallel", "   ", 10, id="blank-is-not-set"),
+    ],
+)
+def test_understood(name: str, text: str, value: object, nowhere: Path) -> None:
+    settings = load(nowhere, **{f"TANK_{name.upper()}": text}).settings
+
+    assert getattr(settings, name) == value
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite:///var/tank.db",
+        "sqlite+aiosqlite:////var/lib/tank/tank.db",
+        "postgresql+asyncpg://tank:pass@db.example.com:5432/tank",
+        "postgresql+asyncpg:///tank?host=/run/postgresql",
+    ],
+)
+def test_databases(url: str, nowhere: Path) -> None:
+    assert load(nowhere, TANK_DATABASE_URL=url).settings.database_url == SecretStr(url)
+
+
+def test_the_ledger_lies_where_systemd_says(nowhere: Path) -> None:
+    loaded = load(nowhere, STATE_DIRECTORY="/var/lib/tank-mailer:/var/lib/other")
+
+    url = loaded.settings.database_url.get_secret_value()
+    assert url == "sqlite+aiosqlite:////var/lib/tank-mailer/tank-mailer.db"
+    assert loaded.origins["TANK_DATABASE_URL"] == "default ($STATE_DIRECTORY)"
+
+
+def test_settings_do_not_change() -> None:
+    settings = Settings(outbound_queue_url=QUEUE)
+
+    with pytest.raises(ValidationError):
+        settings.max_parallel = 1  # type: ignore[misc]
+
+
+def test_the_process_environment_does_not_leak_in(monkeypatch: pytest.MonkeyPatch, nowhere: Path) -> None:
+    """What was not handed over is not there: so origins are true."""
+    monkeypatch.setenv("TANK_MAX_PARALLEL", "99")
+
+    assert load(nowhere).settings.max_parallel == 10
+    assert Settings(outbound_queue_url=QUEUE).max_parallel == 10
+
+
+def test_secret_names_are_the_secret_fields() -> None:
+    secret = {name for name, field in NAMES.items() if "SecretStr" in str(Settings.model_fields[field].annotation)}
+
+    assert secret == SECRET_NAMES
+
+
+# Where it comes from
+
+
+def test_the_environment_goes_before_the_file_before_secrets(nowhere: Path) -> None:
+    write(nowhere / ".env", "TANK_MAX_PARALLEL=2\nTANK_MAX_ATTEMPTS=2\n")
+    for name in ("TANK_MAX_PARALLEL", "TANK_MAX_ATTEMPTS", "tank_retention_days"):
+        write(nowhere / "secrets" / name, "30\n")
+
+    loaded = load(nowhere, TANK_MAX_PARALLEL="1")
+
+    settings = loaded.settings
+    assert (settings.max_parallel, settings.max_attempts, settings.retention_days) == (1, 2, 30)
+    assert loaded.origins["TANK_MAX_PARALLEL"] == "environment"
+    assert loaded.origins["TANK_MAX_ATTEMPTS"] == str(nowhere / ".env")
+    assert loaded.origins["TANK_RETENTION_DAYS"] == str(nowhere / "secrets" / "tank_retention_days")
+    assert loaded.origins["TANK_SEND_RATE"] == "default"
+    assert [name for name in NAMES if not loaded.is_default(name)] == [
+        "TANK_OUTBOUND_QUEUE_URL",
+        "TANK_MAX_PARALLEL",
+        "TANK_MAX_ATTEMPTS",
+        "TANK_RETENTION_DAYS",
+    ]
+
+
+def test_an_empty_variable_does_not_hide_the_file(nowhere: Path) -> None:
+    write(nowhere / ".env", "TANK_MAX_PARALLEL=2\n")
+
+    assert load(nowhere, TANK_MAX_PARALLEL="").settings.max_parallel == 2
+
+
+def test_credentials_of_systemd_go_before_those_of_the_container(nowhere: Path) -> None:
+    credentials = nowhere / "credentials"
+    write(credentials / "TANK_HASH_KEY", "from-systemd-from-systemd\n")
+    write(nowhere / "secrets" / "TANK_HASH_KEY", "from-docker-from-docker\n")
+
+    loaded = load(nowhere, CREDENTIALS_DIRECTORY=str(credentials))
+
+    assert loaded.settings.hash_key == SecretStr("from-systemd-from-systemd")
+    assert loaded.origins["TANK_HASH_KEY"] == str(credentials / "TANK_HASH_KEY")
+
+
+def test_of_a_secret_file_one_line_end_is_taken_off(nowhere: Path) -> None:
+    write(nowhere / "secrets" / "TANK_HASH_KEY", " 0123456789abcdef \n")
+
+    assert load(nowhere).settings.hash_key == SecretStr(" 0123456789abcdef ")
+
+
+def test_the_file_as_dotenv_writes_it(nowhere: Path) -> None:
+    path = write(
+        nowhere / "my.env",
+        "\ufeff# a comment\r\n\r\nexport TANK_NODE='a-node' # why\r\nTANK_HASH_KEY=\"${HOME}0123456789abcdef\"\r\n",
+    )
+
+    settings = load(nowhere, path).settings
+
+    assert settings.node == "a-node"
+    assert settings.hash_key == SecretStr("${HOME}0123456789abcdef")
+
+
+def test_AWS_variables_of_the_file_are_handed_over(nowhere: Path) -> None:  # noqa: N802
+    """pydantic-settings does not export them, and botocore would not see them."""
+    write(
+        nowhere / ".env",
+        "AWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=AKIA\nHTTPS_PROXY=http://proxy:3128\nPATH=/bin\nno_proxy=local\n",
+    )
+    write(nowhere / "secrets" / "AWS_SECRET_ACCESS_KEY", "secret\n")
+
+    loaded = load(nowhere, AWS_REGION="us-east-1", AWS_PROFILE="work")
+
+    assert loaded.aws == {
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "HTTPS_PROXY": "http://proxy:3128",
+        "NO_PROXY": "local",
+    }
+    assert loaded.origins["AWS_REGION"] == "environment"
+    assert loaded.origins["AWS_PROFILE"] == "environment"
+    assert loaded.origins["AWS_ACCESS_KEY_ID"] == str(nowhere / ".env")
+
+
+def test_keys_do_not_get_the_session_token_of_others(nowhere: Path) -> None:
+    """A token left over in `.env` would make AWS refuse the keys of the environment."""
+    write(nowhere / ".env", "AWS_SESSION_TOKEN=old\n")
+
+    loaded = load(nowhere, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="secret")
+
+    assert loaded.aws == {}
+    assert "AWS_SESSION_TOKEN" in loaded.warnings[0]
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        pytest.param("MAX_PARALLEL", "many", "'many': should be a valid integer", id="no-number"),
+        pytest.param("MAX_PARALLEL", "0", "greater than 0", id="no-slot"),
+        pytest.param("MAX_PARALLEL", "1001", "less than or equal to 1000", id="too-many-slots"),
+        pytest.param("RATE_SHARE", "1.1", "less than or equal to 1", id="more-than-all"),
+        pytest.param("RATE_SHARE", "0", "greater than 0", id="a-share-of-nothing"),
+        pytest.param("RATE_SHARE", "nan", "finite", id="a-share-that-is-no-number"),
+        pytest.param("SEND_RATE", "0", "neither 'auto' nor a number", id="a-rate-of-nothing"),
+        pytest.param("SEND_RATE", "inf", "neither 'auto' nor a number", id="a-rate-without-end"),
+        pytest.param("SEND_RATE", "fast", "neither 'auto' nor a number", id="a-rate-in-words"),
+        pytest.param("VISIBILITY_TIMEOUT_S", "43181", "less than or equal to 43180", id="longer-than-SQS-allows"),
+        pytest.param("VISIBILITY_TIMEOUT_S", "50", "too short", id="a-lease-shorter-than-an-attempt"),
+        pytest.param("IN_DOUBT", "maybe", "should be 'resend' or 'hold'", id="an-unknown-word"),
+        pytest.param("RETENTION_DAYS", "14", "greater than or equal to 15", id="the-ledger-forgets-before-SQS"),
+        pytest.param("MIN_FREE_BYTES", "-1", "", id="less-than-no-disk"),
+        pytest.param("TEST_TO", "nobody", "not an e-mail address", id="no-address"),
+        pytest.param("TEST_FROM", "Bob <bob@example.com>", "an address with a name", id="an-address-with-a-name"),
+        pytest.param("ALLOWED_SENDERS", "example.com,nobody", "'nobody': neither", id="one-of-the-senders"),
+        pytest.param("CONFIGURATION_SET", "arn:aws:ses:x", "no name of a configuration set", id="an-ARN-for-a-name"),
+        pytest.param("CONFIGURATION_SETS", "a,b c", "'b c': no name", id="one-of-the-sets"),
+        pytest.param("NODE", "a b", "should match", id="a-node-with-a-space"),
+        pytest.param("OUTBOUND_QUEUE_URL", "tank-outbound", "not a queue URL", id="a-name-for-a-URL"),
+        pytest.param("OUTBOUND_QUEUE_URL", "http://[::1/1", "not a URL", id="a-broken-URL"),
+        pytest.param("OUTBOUND_QUEUE_URL", "ftp://h/123456789012/q", "not a queue URL", id="another-scheme"),
+        pytest.param("OUTBOUND_QUEUE_URL", "https://h/12345/q", "12 digits", id="a-mutilated-account"),
+        pytest.param("OUTBOUND_QUEUE_URL", f"{QUEUE}?x=1", "not a queue URL", id="a-queue-with-a-query"),
+        pytest.param("OUTBOUND_QUEUE_URL", f"{QUEUE}.fifo", "FIFO", id="a-FIFO-queue"),
+        pytest.param("OUTBOUND_QUEUE_URL", "arn:aws:sqs:r:1:q", "ARN", id="an-ARN-for-a-URL"),
+        pytest.param("DEAD_LETTER_QUEUE_URL", QUEUE, "the same queue", id="given-up-jobs-would-come-back"),
+        pytest.param("DELIVERY", "redirect", "needed with TANK_DELIVERY=redirect", id="a-redirect-to-nobody"),
+        pytest.param("DATABASE_URL", "sqlite+aiosqlite://", "without a path", id="no-file"),
+        pytest.param("DATABASE_URL", "sqlite+aiosqlite:///:memory:", "forgets", id="a-ledger-in-memory"),
+        pytest.param("DATABASE_URL", "sqlite:///x.db", "without the driver", id="another-driver"),
+        pytest.param("DATABASE_URL", "postgres://h/db", "without the driver", id="Heroku's-spelling"),
+        pytest.param("DATABASE_URL", "postgresql+asyncpg://h", "without the name", id="no-database"),
+        pytest.param("DATABASE_URL", "mysql://h/db", "no URL of a database", id="another-database"),
+        pytest.param("HASH_KEY", "short", "shorter than 16", id="a-key-that-is-none"),
+        pytest.param("NODE", "a\nb", "line break", id="a-line-break"),
+        pytest.param("NODE", "a\udcffb", "not UTF-8", id="bytes-that-are-not-UTF-8"),
+    ],
+)
+def test_refused(name: str, text: str, says: str, nowhere: Path) -> None:
+    found = faults(nowhere, **{f"TANK_{name}": text})
+
+    name = "REDIRECT_TO" if name == "DELIVERY" else name
+    assert list(found) == [f"TANK_{name}"]
+    assert says in found[f"TANK_{name}"].problem
+    assert found[f"TANK_{name}"].remedy
+
+
+def test_all_faults_come_at_once(nowhere: Path) -> None:
+    """Nobody should restart a service six times to learn of six mistakes."""
+    path = write(nowhere / "my.env", "TANK_RATE_SHARE=2\nno sense\n")
+
+    found = faults(
+        nowhere,
+        path,
+        TANK_OUTBOUND_QUEUE_URL="",
+        TANK_MAX_PARALEL="3",
+        TANK_MAX_PARALLEL="three",
+        TANK_SES_TIMEOUT_S="50",
+        TANK_DELIVERY="redirect",
+        TANK_HASH_KEY="short",
+    )
+
+    assert set(found) == {
+        str(path),
+        "TANK_OUTBOUND_QUEUE_URL",
+        "TANK_RATE_SHARE",
+        "TANK_MAX_PARALEL",
+        "TANK_MAX_PARALLEL",
+        "TANK_VISIBILITY_TIMEOUT_S",  # of two settings that are fine by themselves
+        "TANK_REDIRECT_TO",
+        "TANK_HASH_KEY",
+    }
+    assert found["TANK_OUTBOUND_QUEUE_URL"].problem == "required, and not set"
+    assert found["TANK_VISIBILITY_TIMEOUT_S"].remedy == "at least 90, or a shorter TANK_SES_TIMEOUT_S"
+    assert found[str(path)].problem == "line 2 is not NAME=value"
+
+
+def test_a_rule_is_silent_where_its_own_settings_are_bad(nowhere: Path) -> None:
+    assert list(faults(nowhere, TANK_SES_TIMEOUT_S="long", TANK_VISIBILITY_TIMEOUT_S="1")) == ["TANK_SES_TIMEOUT_S"]
+
+
+def test_the_lease_that_is_asked_for_is_long_enough(nowhere: Path) -> None:
+    assert load(nowhere, TANK_SES_TIMEOUT_S="50", TANK_VISIBILITY_TIMEOUT_S="90").settings.ses_timeout_s == 50
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("TANK_MAX_PARALEL", "TANK_MAX_PARALLEL"),
+        ("TANK_VISIBILITY_TIMEOUT", "TANK_VISIBILITY_TIMEOUT_S"),
+        ("TANK_OUTBOUND_QUEUE", "TANK_OUTBOUND_QUEUE_URL"),
+        ("TANK_CONFIGURATIONSET", "TANK_CONFIGURATION_SET"),
+        ("TANK_DLQ_URL", None),
+        ("TANK_PORT", None),
+        ("TANK_SERVICE_HOST", None),
+        ("TANK_EVNT_QUEUE_URL", "TANK_EVENT_QUEUE_URL"),
+    ],
+)
+def test_near_miss(wrong: str, right: str | None) -> None:
+    assert near_miss(wrong, [*NAMES, *LATER_NAMES]) == right
+
+
+def test_a_near_miss_is_refused_with_the_right_name(nowhere: Path) -> None:
+    fault = faults(nowhere, TANK_MAX_PARALEL="3")["TANK_MAX_PARALEL"]
+
+    assert "TANK_MAX_PARALLEL is probably meant" in fault.problem
+    assert "rename it to TANK_MAX_PARALLEL" in fault.remedy
+
+
+def test_a_near_miss_among_secret_files_is_refused_too(nowhere: Path) -> None:
+    write(nowhere / "secrets" / "TANK_HASHKEY", "0123456789abcdef")
+    write(nowhere / "secrets" / "rhsm", "somebody else's")
+
+    assert list(faults(nowhere)) == ["TANK_HASHKEY"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param("TANK_PORT_80_TCP", "is unknown: it has no effect", id="a-stranger"),
+        pytest.param("TANK_EVENT_QUEUE_URL", "known, but not in this version", id="a-later-one"),
+        pytest.param("TANK_EVNT_QUEUE_URL", "TANK_EVENT_QUEUE_URL, which is not in this version", id="nearly-one"),
+    ],
+)
+def test_a_name_without_effect_draws_a_warning(name: str, says: str, nowhere: Path) -> None:
+    (warning,) = load(nowhere, **{name: "x"}).warnings
+
+    assert says in warning
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        pytest.param({"TANK_REDIRECT_TO": "a@example.com"}, "TANK_REDIRECT_TO has no effect", id="a-redirect-unused"),
+        pytest.param({"TANK_DRAIN_TIMEOUT_S": "5"}, "may leave jobs in doubt", id="a-short-drain"),
+    ],
+)
+def test_what_is_odd_draws_a_warning(environ: dict[str, str], says: str, nowhere: Path) -> None:
+    (warning,) = load(nowhere, **environ).warnings
+
+    assert says in warning
+
+
+def test_quotes_that_docker_left_are_pointed_out(nowhere: Path) -> None:
+    fault = faults(nowhere, TANK_OUTBOUND_QUEUE_URL=f'"{QUEUE}"')["TANK_OUTBOUND_QUEUE_URL"]
+
+    assert fault.remedy.startswith("leave the quotes out")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TANK_DATABASE_URL", "postgres://tank:hunter2@h/db"),
+        ("TANK_DATABASE_URL", "hunter2"),
+        ("TANK_DATABASE_URL", "postgresql+hunter2"),
+        ("TANK_HASH_KEY", "hunter2"),
+        ("TANK_HASH_KEY", "hunter2\n"),
+        ("TANK_OUTBOUND_QUEUE_URL", "https://tank:hunter2@h/123456789012/q"),
+    ],
+)
+def test_no_fault_tells_a_secret(name: str, value: str, nowhere: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(nowhere, **{name: value})
+
+    assert "hunter2" not in f"{caught.value} {caught.value.faults} {caught.value.__cause__}"
+
+
+def test_no_print_of_the_settings_tells_a_secret(nowhere: Path) -> None:
+    loaded = load(nowhere, TANK_DATABASE_URL="postgresql+asyncpg://t:hunter2@h/d", TANK_HASH_KEY="hunter2" * 3)
+
+    assert "hunter2" not in f"{loaded} {loaded.settings!r} {loaded.settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"A=1\nB=\xff\n", "line 2 is not UTF-8", id="not-UTF-8"),
+        pytest.param(b"\n\nTANK_NODE\n", "line 3 is not NAME=value", id="no-value"),
+        pytest.param(b'A=1\nTANK_NODE="open\n', "line 2 is not NAME=value", id="an-open-quote"),
+    ],
+)
+def test_a_file_that_cannot_be_understood(content: bytes, says: str, nowhere: Path) -> None:
+    path = nowhere / "my.env"
+    path.write_bytes(content)
+
+    assert faults(nowhere, path)[str(path)].problem == says
+
+
+def test_a_file_that_is_named_has_to_exist(nowhere: Path) -> None:
+    path = nowhere / "missing.env"
+
+    assert "No such file" in faults(nowhere, path)[str(path)].problem
+
+
+def test_a_directory_is_no_file(nowhere: Path) -> None:
+    assert "Is a directory" in faults(nowhere, nowhere)[str(nowhere)].problem
+
+
+def test_a_name_that_stands_twice_draws_a_warning(nowhere: Path) -> None:
+    write(nowhere / ".env", "TANK_NODE=a\nTANK_NODE=b\n")
+
+    loaded = load(nowhere)
+
+    assert loaded.settings.node == "b"
+    assert "TANK_NODE stands there twice; line 2 counts" in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "warns"),
+    [
+        pytest.param("TANK_HASH_KEY=0123456789abcdef\n", 0o644, True, id="a-key-for-everybody"),
+        pytest.param("TANK_HASH_KEY=0123456789abcdef\n", 0o640, False, id="a-key-for-a-group"),
+        pytest.param("TANK_DATABASE_URL=postgresql+asyncpg://u:p@h/d\n", 0o644, True, id="a-password-for-everybody"),
+        pytest.param("TANK_DATABASE_URL=sqlite+aiosqlite:///x.db\n", 0o644, False, id="a-URL-without-a-password"),
+        pytest.param("TANK_NODE=a\n", 0o644, False, id="nothing-to-hide"),
+    ],
+)
+def test_secrets_that_everybody_may_read(content: str, mode: int, *, warns: bool, nowhere: Path) -> None:
+    write(nowhere / ".env", content, mode)
+
+    assert any("chmod 600" in warning for warning in load(nowhere).warnings) is warns
+
+
+def test_a_secret_that_cannot_be_read_is_a_fault(nowhere: Path) -> None:
+    (nowhere / "secrets" / "TANK_HASH_KEY").mkdir(parents=True)
+    write(nowhere / "secrets" / "TANK_NODE", "x" * 100_000)
+    (nowhere / "secrets" / "TANK_TEST_TO").write_bytes(b"\xff")
+
+    found = faults(nowhere)
+
+    assert sorted(fault.problem for fault in found.values()) == [
+        "cannot be read: Is a directory",
+        "is not UTF-8",
+        "too large for a secret",
+    ]
+
+
+def test_an_error_names_what_is_wrong(nowhere: Path) -> None:
+    with pytest.raises(SettingsError, match="TANK_MAX_PARALLEL: '0': should be greater than 0"):
+        load(nowhere, TANK_MAX_PARALLEL="0")
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:****@h/d"),
+        ("postgresql+asyncpg://u:p@s/w:@h:5432/d", "postgresql+asyncpg://u:****@h:5432/d"),
+        ("postgresql+asyncpg:///d?user=u&password=p&x=1", "postgresql+asyncpg:///d?user=u&password=****&x=1"),
+        ("postgresql+asyncpg://u@h:5432/d", "postgresql+asyncpg://u@h:5432/d"),
+        ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+        ("http://h:3128", "http://h:3128"),
+    ],
+)
+def test_masked_url(url: str, masked: str) -> None:
+    assert masked_url(url) == masked
