@@ -1,10 +1,12 @@
 """Settings: where values come from, and all that can be wrong with them, at once."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from typing_extensions import override
 
 from tank_mailer.settings import (
     LATER_NAMES,
@@ -153,6 +155,17 @@ def test_the_environment_goes_before_the_file_before_secrets(nowhere: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("name", ["default", "environment"])
+def test_a_file_of_any_name_is_a_file(name: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(nowhere)
+    write(nowhere / name, "TANK_NODE=a\nAWS_REGION=eu-west-1\n")
+
+    loaded = load(nowhere, Path(name))
+
+    assert not loaded.is_default("TANK_NODE")
+    assert loaded.aws == {"AWS_REGION": "eu-west-1"}
+
+
 def test_an_empty_variable_does_not_hide_the_file(nowhere: Path) -> None:
     write(nowhere / ".env", "TANK_MAX_PARALLEL=2\n")
 
@@ -200,6 +213,7 @@ def test_AWS_variables_of_the_file_are_handed_over(nowhere: Path) -> None:  # no
 
     assert loaded.aws == {
         "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_REGION": "us-east-1",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "HTTPS_PROXY": "http://proxy:3128",
         "NO_PROXY": "local",
@@ -209,14 +223,31 @@ def test_AWS_variables_of_the_file_are_handed_over(nowhere: Path) -> None:  # no
     assert loaded.origins["AWS_ACCESS_KEY_ID"] == str(nowhere / ".env")
 
 
-def test_keys_do_not_get_the_session_token_of_others(nowhere: Path) -> None:
-    """A token left over in `.env` would make AWS refuse the keys of the environment."""
-    write(nowhere / ".env", "AWS_SESSION_TOKEN=old\n")
+@pytest.mark.parametrize(
+    ("environ", "in_file", "region"),
+    [
+        pytest.param({"AWS_REGION": "a"}, "", "a", id="from-the-environment-where-botocore-does-not-look"),
+        pytest.param({"AWS_REGION": "a", "AWS_DEFAULT_REGION": "b"}, "", "a", id="the-newer-name-goes-first"),
+        pytest.param({"AWS_DEFAULT_REGION": "b"}, "AWS_REGION=c\n", "b", id="but-the-environment-goes-before-it"),
+        pytest.param({}, "AWS_DEFAULT_REGION=d\nAWS_REGION=c\n", "c", id="from-the-file"),
+        pytest.param({}, "AWS_DEFAULT_REGION=d\n", "d", id="by-the-older-name"),
+    ],
+)
+def test_the_region(environ: dict[str, str], in_file: str, region: str, nowhere: Path) -> None:
+    write(nowhere / ".env", in_file)
+
+    assert load(nowhere, **environ).aws == {"AWS_REGION": region}
+
+
+@pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "AWS_PROFILE"])
+def test_what_is_left_over_in_the_file_does_not_spoil_keys(name: str, nowhere: Path) -> None:
+    """AWS would refuse keys with another's token, and a profile would silently replace them."""
+    write(nowhere / ".env", f"{name}=old\n")
 
     loaded = load(nowhere, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="secret")
 
     assert loaded.aws == {}
-    assert "AWS_SESSION_TOKEN" in loaded.warnings[0]
+    assert f"{name} ({nowhere / '.env'}) is left out" in loaded.warnings[0]
 
 
 # What is wrong
@@ -462,6 +493,22 @@ def test_a_secret_that_cannot_be_read_is_a_fault(nowhere: Path) -> None:
         "is not UTF-8",
         "too large for a secret",
     ]
+
+
+class Unlisted(type(Path())):  # type: ignore[misc]
+    """A directory that may be entered and not listed, as sops makes /run/secrets."""
+
+    @override
+    def iterdir(self) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+
+def test_a_directory_that_cannot_be_listed_is_asked_for_names(nowhere: Path) -> None:
+    write(nowhere / "secrets" / "tank_hash_key", "0123456789abcdef")
+
+    loaded = load_settings(None, NEEDED, directory=nowhere, container_secrets=Unlisted(nowhere / "secrets"))
+
+    assert loaded.settings.hash_key == SecretStr("0123456789abcdef")
 
 
 def test_an_error_names_what_is_wrong(nowhere: Path) -> None:

@@ -22,7 +22,6 @@ from tank_mailer.cli.options import (
     settings_or_exit,
 )
 from tank_mailer.settings import (
-    DEFAULT,
     MASK,
     NAMES,
     PROXIES,
@@ -81,7 +80,7 @@ def show(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
         column.overflow = "fold"
     for name, value in (own | aws).items():
         origin = loaded.origins[name]
-        style = "dim" if origin.startswith(DEFAULT) else ""
+        style = "dim" if name in NAMES and loaded.is_default(name) else ""
         table.add_row(*(Text(printable(text), style=style) for text in (name, _text(value), origin)))
     console.print(table)
     print_warnings(loaded.warnings, errors())

@@ -31,6 +31,9 @@ NAMES: Final[Mapping[str, str]] = {f"{PREFIX}{field}".upper(): field for field i
 SECRET_NAMES: Final = frozenset({"TANK_DATABASE_URL", "TANK_HASH_KEY"})  # the fields of type SecretStr
 AWS_KEY_ID, AWS_SECRET, AWS_TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 AWS_CREDENTIALS: Final = (AWS_KEY_ID, AWS_SECRET, AWS_TOKEN)
+AWS_REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# A profile that is handed to the SDK would hide keys in the environment; a token belongs to its own keys.
+KEPT_FROM_KEYS: Final = frozenset({AWS_TOKEN, "AWS_PROFILE"})
 SECRETS: Final = frozenset({*SECRET_NAMES, AWS_SECRET, AWS_TOKEN})
 OURS: Final = (PREFIX, "AWS_")
 PROXIES: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
@@ -44,12 +47,13 @@ class Loaded:
 
     settings: Settings
     origins: Mapping[str, str]  # of each TANK_* setting, and of each AWS_* and proxy variable found
-    aws: Mapping[str, str]  # variables for the SDK that are not in the environment; hold secrets
+    aws: Mapping[str, str]  # variables that the SDK does not see in the environment; holds secrets
     warnings: tuple[str, ...]
+    given: frozenset[str]  # the TANK_* settings that somebody has set
 
     def is_default(self, name: str) -> bool:
         """Whether nobody has set the variable `name`."""
-        return self.origins[name].startswith(DEFAULT)
+        return name not in self.given
 
 
 def load_settings(
@@ -98,8 +102,9 @@ def load_settings(
     return Loaded(
         settings=settings,
         origins=origins | {name: one.origin for name, one in aws.items()},
-        aws={name: one.value for name, one in aws.items() if one.origin != ENVIRONMENT},
+        aws=_for_the_sdk(aws),
         warnings=tuple(notes.warnings),
+        given=frozenset(own) & NAMES.keys(),
     )
 
 
@@ -124,7 +129,7 @@ def _gather(
     notes: Notes,
 ) -> dict[str, Found]:
     """Collect our variables and the SDK's; the source that goes first wins."""
-    found = _ours({name: Found(value, ENVIRONMENT) for name, value in environ.items()}, notes)
+    found = _ours({name: Found(value, ENVIRONMENT, is_exported=True) for name, value in environ.items()}, notes)
     if env_file is not None:
         in_file = _ours(read_env_file(env_file, notes), notes)
         warn_of_readers(env_file, in_file, SECRETS, notes)
@@ -144,13 +149,26 @@ def _canonical(name: str) -> str:
 
 
 def _add(found: dict[str, Found], source: Mapping[str, Found], notes: Notes) -> None:
-    """Add what is not there yet; but no session token to keys that came without one."""
+    """Add what is not there yet; but to keys that are complete no session token and no profile of others."""
     complete = AWS_KEY_ID in found and AWS_SECRET in found
     for name, one in source.items():
-        if name == AWS_TOKEN and complete and name not in found:
+        if name in KEPT_FROM_KEYS and complete and name not in found:
             notes.warnings.append(f"{name} ({one.origin}) is left out: the AWS keys in use come from elsewhere")
         else:
             found.setdefault(name, one)
+
+
+def _for_the_sdk(aws: Mapping[str, Found]) -> dict[str, str]:
+    """Choose what to hand to the SDK: what it does not find by itself, and one region.
+
+    Python's SDK reads AWS_DEFAULT_REGION and not AWS_REGION, which all others read.
+    """
+    handed = {name: one.value for name, one in aws.items() if not one.is_exported}
+    regions = [aws[name] for name in AWS_REGIONS if name in aws]
+    chosen = next((one for one in regions if one.is_exported), regions[0] if regions else None)
+    for name in AWS_REGIONS:
+        handed.pop(name, None)
+    return handed if chosen is None else {**handed, AWS_REGIONS[0]: chosen.value}
 
 
 def _judge_names(names: Mapping[str, Found], notes: Notes) -> None:

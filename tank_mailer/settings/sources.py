@@ -25,6 +25,7 @@ class Found:
 
     value: str
     origin: str
+    is_exported: bool = False  # in the environment, where the SDK sees it too
 
 
 @dataclass(slots=True)

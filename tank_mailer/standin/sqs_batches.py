@@ -45,6 +45,8 @@ def entries_of(request: Json) -> list[Json]:
         )
     seen: set[str] = set()
     for entry in entries:
+        if not isinstance(entry, dict):
+            raise AwsError("SerializationException", "An entry of the batch is not an object.")
         entry_id = parameters.text(entry, "Id")
         if not _ID.fullmatch(entry_id):
             raise AwsError(

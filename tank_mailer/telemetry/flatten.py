@@ -54,7 +54,9 @@ def flatten_fields(values: Mapping[str, Any]) -> dict[str, Flat]:
             redacted.append(name)
         elif name not in HEAD and value is not None:
             convert = _converter(type(value))
-            if convert is not None:
+            if convert is _itself:  # most are; a call saved
+                flat[name] = value
+            elif convert is not None:
                 flat[name] = convert(value)
             else:
                 _put(flat, redacted, name=name, value=value, depth=0)

@@ -73,8 +73,7 @@ class LogOutput:
         """Write what is left, for `timeout_s` at most; what still waits then is dropped."""
         self._closing.set()
         self._wake.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
         left = len(self._lines) + self._held
         self._lines.clear()
         self._drop(left)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tank_mailer.cli.config import app
+from tank_mailer.cli.options import environment
 from tank_mailer.settings import NAMES
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
@@ -25,7 +26,7 @@ SECRETS = {
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only what a test sets; commands read the process's environment."""
     monkeypatch.chdir(tmp_path)
-    for name in list(__import__("os").environ):  # what the developer has set must not matter
+    for name in list(environment()):  # what the developer has set must not matter
         if name.startswith(("TANK_", "AWS_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TANK_OUTBOUND_QUEUE_URL", QUEUE)

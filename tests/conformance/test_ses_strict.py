@@ -14,9 +14,9 @@ pytestmark = pytest.mark.parametrize("cloud", [pytest.param("standin", id="stand
 SIMPLE: dict[str, Any] = {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hi"}}}
 
 
-def request_of(**changes: Any) -> dict[str, Any]:
+def request_of(**changes: object) -> dict[str, Any]:
     """A sound SendEmail with top-level fields changed."""
-    sound = {
+    sound: dict[str, Any] = {
         "FromEmailAddress": "news@example.com",
         "Destination": {"ToAddresses": ["you@example.org"]},
         "Content": {"Simple": SIMPLE},
@@ -125,7 +125,7 @@ async def test_forty_megabytes_are_the_limit(ses: SESV2Client, sender: str, monk
 async def test_an_unknown_configuration_set(ses: SESV2Client, sender: str) -> None:
     """Aws-facts 1.5, with the angle brackets."""
     with pytest.raises(
-        ses.exceptions.NotFoundException, match="Configuration set <missing> does not exist."
+        ses.exceptions.NotFoundException, match=r"Configuration set <missing> does not exist\."
     ) as refused:
         await ses.send_email(**request_of(ConfigurationSetName="missing"))
 
@@ -164,7 +164,7 @@ async def test_in_the_sandbox_recipients_must_be_verified_too(ses: SESV2Client, 
     standin.state.account.change({"production_access": False})
     both = ["you@example.org", "success@simulator.amazonses.com", sender]
 
-    with pytest.raises(ses.exceptions.MessageRejected, match="EU-WEST-1: you@example.org$"):
+    with pytest.raises(ses.exceptions.MessageRejected, match=r"EU-WEST-1: you@example\.org$"):
         await ses.send_email(**request_of(Destination={"ToAddresses": both}))
     await ses.send_email(**request_of(Destination={"ToAddresses": both[1:]}))
 
@@ -190,7 +190,7 @@ async def test_the_rate_is_refused_with_429(ses: SESV2Client, standin: Standin, 
     standin.state.account.change({"max_send_rate": 1.0})
     await ses.send_email(**request_of())
 
-    with pytest.raises(ses.exceptions.TooManyRequestsException, match="Maximum sending rate exceeded.") as refused:
+    with pytest.raises(ses.exceptions.TooManyRequestsException, match=r"Maximum sending rate exceeded\.") as refused:
         await ses.send_email(**request_of())
 
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
@@ -202,7 +202,7 @@ async def test_the_quota_is_refused_with_400(ses: SESV2Client, standin: Standin,
     """Aws-facts 1.5; the simulator does not count (aws-facts 6)."""
     standin.state.account.change({"max_24_hour_send": 100, "sent_last_24_hours": 100})
 
-    with pytest.raises(ses.exceptions.LimitExceededException, match="Daily message quota exceeded."):
+    with pytest.raises(ses.exceptions.LimitExceededException, match=r"Daily message quota exceeded\."):
         await ses.send_email(**request_of())
     await ses.send_email(**addressed("bounce+label@simulator.amazonses.com"))
 

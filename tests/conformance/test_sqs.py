@@ -6,7 +6,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 from types_aiobotocore_sqs import SQSClient
-from types_aiobotocore_sqs.type_defs import MessageTypeDef
+from types_aiobotocore_sqs.type_defs import MessageAttributeValueTypeDef, MessageTypeDef
 
 LARGE = pytest.mark.filterwarnings("ignore:Sending a large body")  # aiohttp, of what the SDK does
 MISSING_QUEUE = r"\(AWS\.SimpleQueueService\.NonExistentQueue\)"
@@ -76,7 +76,7 @@ async def test_attributes_come_back_with_their_digest(sqs: SQSClient, queue: str
 
 
 async def test_attributes_come_only_when_asked_for(sqs: SQSClient, queue: str) -> None:
-    attributes = {"a.b": {"DataType": "String", "StringValue": "1"}}
+    attributes: dict[str, MessageAttributeValueTypeDef] = {"a.b": {"DataType": "String", "StringValue": "1"}}
     await sqs.send_message(QueueUrl=queue, MessageBody="x", MessageAttributes=attributes)
 
     plain = (await sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0))["Messages"][0]

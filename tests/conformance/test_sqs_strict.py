@@ -20,7 +20,7 @@ async def handle(sqs: SQSClient, queue: str, *, visibility_s: int = 30) -> str:
 
 async def polls_begun(standin: Standin, number: int) -> None:
     """Return once so many receives have reached the stand-in."""
-    while standin.state.counts.of("sqs", "ReceiveMessage") < number:
+    while standin.state.counts.of("sqs", "ReceiveMessage") < number:  # noqa: ASYNC110 -- it tells nobody
         await asyncio.sleep(0)
 
 
@@ -70,7 +70,7 @@ async def test_a_stale_handle_extends_nothing(sqs: SQSClient, queue: str) -> Non
     stale = await handle(sqs, queue, visibility_s=0)
     await handle(sqs, queue)
 
-    with pytest.raises(ClientError, match="InvalidParameterValue.*not available for visibility"):
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.*not available for visibility"):
         await sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=stale, VisibilityTimeout=0)
 
 

@@ -1,7 +1,7 @@
 """Scripted faults, as a real client on the wire sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aioboto3
@@ -32,6 +32,12 @@ async def ses(standin: Standin) -> AsyncIterator[SESV2Client]:
 
 def accepted(standin: Standin) -> int:
     return len(standin.state.mailbox.log)
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Let the event loop turn until the stand-in, which runs in it, is so far."""
+    while not happened():  # noqa: ASYNC110 -- the stand-in tells nobody
+        await asyncio.sleep(0)
 
 
 def strikes(faults: Faults, *operations: str) -> list[bool]:
@@ -163,8 +169,7 @@ async def test_an_answer_without_its_message_id(ses: SESV2Client, standin: Stand
 async def test_a_hanging_call_ends_with_its_caller(ses: SESV2Client, standin: Standin, *, processed: bool) -> None:
     standin.state.faults.add(Rule(kind=Kind.HANG, processed=processed))
     call = asyncio.create_task(ses.send_email(**MAIL))
-    while not standin.state.counts.of("ses", "SendEmail", "fault:hang"):
-        await asyncio.sleep(0)
+    await until(lambda: standin.state.counts.of("ses", "SendEmail", "fault:hang"))
 
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
@@ -177,9 +182,8 @@ async def test_a_hanging_call_does_not_hold_up_the_end(clock: ManualClock) -> No
     async with asyncio.timeout(5):
         async with Standin.start(clock=clock) as standin, aiohttp.ClientSession(standin.url) as http:
             standin.state.faults.add(Rule(kind=Kind.HANG))
-            call = asyncio.create_task(http.get("/v2/email/account"))
-            while not standin.state.counts.of("ses", "GetAccount"):
-                await asyncio.sleep(0)
+            call = asyncio.create_task(http.post("/v2/email/outbound-emails", json=MAIL))
+            await until(lambda: standin.state.counts.of("ses", "SendEmail"))
         (outcome,) = await asyncio.gather(call, return_exceptions=True)
 
     assert isinstance(outcome, aiohttp.ClientError | RuntimeError)
@@ -193,8 +197,7 @@ async def test_a_delay_comes_after_the_work(clock: ManualClock) -> None:
     ):
         standin.state.faults.add(*read_rules([{"kind": "delay", "delay_s": 60}]))
         call = asyncio.create_task(http.post("/v2/email/outbound-emails", json=MAIL))
-        while not standin.state.mailbox.log:
-            await asyncio.sleep(0)
+        await until(lambda: standin.state.mailbox.log)
         assert not call.done()
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)

@@ -160,10 +160,10 @@ def test_a_process_whose_log_nobody_reads_comes_to_its_end() -> None:
     """Neither the loop nor the interpreter's exit may wait for the reader of a full pipe."""
     program = (
         "from tank_mailer.telemetry.log import configure_logging, get_logger\n"
-        "with configure_logging(level='info', fmt='json', node='n', capacity=1000) as output:\n"
-        "    for _ in range(5000):\n"
-        "        get_logger().info('job_settled', said='x' * 500)\n"
-        "    output.close(timeout_s=0.1)\n"
+        "output = configure_logging(level='info', fmt='json', node='n', capacity=1000)\n"
+        "for _ in range(5000):\n"
+        "    get_logger().info('job_settled', said='x' * 500)\n"
+        "output.close(timeout_s=0.1)\n"
         "raise SystemExit(7 if output.dropped > 3000 else 8)\n"
     )
 

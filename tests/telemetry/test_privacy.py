@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tank_mailer.telemetry.privacy import AddressPrivacy, Recipients, load_or_make_hash_key
+from tank_mailer.telemetry.privacy import AddressPrivacy, Recipients, _link, load_or_make_hash_key
 
 KEY = "k" * 32
 
@@ -67,6 +67,16 @@ def test_an_emptied_key_file_is_made_anew(tmp_path: Path) -> None:
 
     assert key
     assert load_or_make_hash_key(path) == key
+
+
+def test_of_two_that_start_together_the_first_makes_the_key(tmp_path: Path) -> None:
+    path, draft = tmp_path / "hash-key", tmp_path / "draft"
+    path.write_text("first", encoding="ascii")
+    draft.write_text("second", encoding="ascii")
+
+    _link(draft, path)
+
+    assert load_or_make_hash_key(path) == "first"
 
 
 def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
