@@ -34,6 +34,8 @@ except ImportError:
 SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
 MOST_AT_ONCE = 200  # requests in one transaction
 LOOK_AT_DISK_S = 5.0
+GATHER_S = 0.004  # under load several more requests come within it
+LULL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +184,45 @@ class Store:
         """Serve, until cancelled."""
         while True:
             await self._wake.wait()
-            group = self._next_group()
             try:
-                async with self.engine.begin() as connection:
-                    answers = await self._serve(connection, [request for request, _ in group])
+                async with self.engine.connect() as connection:  # kept while there is work: a check-out costs CPU
+                    while await self._more():
+                        await self._serve_group(connection)
             except SICK as error:
-                answers = [sick(error)] * len(group)
-            for (_, future), answer in zip(group, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, StoreError):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
+                self._answer(self._next_group(), error)
+
+    async def _more(self) -> bool:
+        """Wait a moment for company, but give the connection back in a lull: a server may go away meanwhile."""
+        if not self._waiting:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(LULL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                return False
+        await asyncio.sleep(GATHER_S)
+        return True
+
+    async def _serve_group(self, connection: AsyncConnection) -> None:
+        group = self._next_group()
+        try:
+            async with connection.begin():
+                answers = await self._serve(connection, [request for request, _ in group])
+        except SICK as error:
+            self._answer(group, error)
+            raise
+        for (_, future), answer in zip(group, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, StoreError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def _answer(self, group: Sequence[_Waiting], error: Exception) -> None:
+        for _, future in group:
+            if not future.done():
+                future.set_exception(sick(error))
 
     def _next_group(self) -> list[_Waiting]:
         """What goes together: no two writes of one row, for one statement cannot do both."""
@@ -209,8 +237,6 @@ class Store:
                 written.add(email_id)
             group.append(waiting)
         self._waiting = later
-        if not later:
-            self._wake.clear()
         return group
 
     async def _serve(self, connection: AsyncConnection, requests: Sequence[_Request]) -> list[Any]:

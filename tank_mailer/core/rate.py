@@ -42,23 +42,22 @@ def recover(current: float, target: float, elapsed_s: float) -> float:
 BATCH = 10  # SQS: messages of one receive
 BUFFER_S = 2.0  # DESIGN 5.1: so many seconds of tokens may wait under lease
 LOW_WATER = 5  # messages: asking earlier would make the batches small
+TRIP_MARGIN = 1.2  # receives take longer at times
 
 
-def room(*, waiting: int, ahead: int, ready: int, rate: float, outflow: float, trip_s: float) -> int:
+def room(*, waiting: int, ahead: int, rate: float, outflow: float, trip_s: float) -> int:
     """How many messages to ask the queue for now; 0: not yet.
 
     Calls are money, so the queue is asked for many at once, as late as possible, but before the jobs run out.
 
     Args:
-        waiting: messages received whose jobs have not got a slot.
+        waiting: messages received whose jobs are not in flight.
         ahead: recipients that wait for their tokens, debt included.
-        ready: jobs that hold a slot and wait for nothing but a token.
         rate: recipients a second.
         outflow: jobs that started a second, lately.
         trip_s: how long a receive takes that has messages to give.
     """
-    needed = outflow * trip_s * 1.5 - ready
-    if waiting > min(max(needed, 0.0), LOW_WATER):
+    if waiting > min(outflow * trip_s * TRIP_MARGIN, LOW_WATER):
         return 0
     tokens = max(BUFFER_S * rate, 1.0) - ahead
     return max(0, min(BATCH - waiting, int(tokens)))

@@ -65,12 +65,12 @@ class Attempt:
         try:
             if (delay_s := await self.governor.near(ticket)) is not None:
                 return await self._give_back(story, row, GivenBack(None, delay_s))
-            self.no_longer_waits(story)
             begun = await self._begin(story, job, row)
             if not isinstance(begun, Row):
                 return begun
             job = story.job or job  # the suppression list may have taken recipients out
             went = await self.governor.turn(ticket, len(job.recipients))
+            self.no_longer_waits(story)
             story.limiter_wait_s += self.clock.boot_s() - asked_s
             if (stays := self._stays(story, went=went)) is not None:
                 return await self._give_back(story, begun, stays)

@@ -25,17 +25,17 @@ class Ticket:
     tokens: int
     near: asyncio.Future[float | None]
     go: asyncio.Future[bool] | None = None
+    is_ready: bool = False  # near, and not gone yet
     has_slot: bool = False
-    waits_for_token: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
 class Governor:
     """The pace of all sending, in recipients a second.
 
-    A job first waits for a free slot and for its turn to be near, so that its beginning can be written down, then
-    for its token. A job of many recipients goes with its first token; the others are a debt that the next one
-    waits for.
+    A job first waits until its turn is near, so that its beginning can be written down (and those of its neighbours
+    with it), then for a slot and a token. A job of many recipients goes with its first token; the others are a debt
+    that the next one waits for.
     """
 
     slots: int
@@ -44,8 +44,8 @@ class Governor:
     _waiting: deque[Ticket] = field(default_factory=deque)
     _turns: asyncio.Queue[Ticket] = field(default_factory=asyncio.Queue)
     _in_use: int = 0
-    _ready: int = 0
     _ready_tokens: int = 0
+    _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
     _debt: int = 0
     _credit: int = 0
     _closed: bool = False
@@ -73,7 +73,7 @@ class Governor:
         return ticket
 
     async def near(self, ticket: Ticket) -> float | None:
-        """Wait for a slot and for the turn to be near.
+        """Wait for the turn to be near.
 
         Returns:
             None when it is; else after how many seconds to come back.
@@ -81,7 +81,7 @@ class Governor:
         return await ticket.near
 
     async def turn(self, ticket: Ticket, tokens: int) -> bool:
-        """Wait for the token; False if nothing may be sent now.
+        """Wait for a slot and the token; False if nothing may be sent now.
 
         Args:
             ticket: one that is near.
@@ -109,42 +109,42 @@ class Governor:
         if ticket.has_slot:
             ticket.has_slot = False
             self._in_use -= 1
+            self._slot_free.set()
         self._grant()
 
     def _spend(self, ticket: Ticket) -> None:
-        if ticket.waits_for_token:
-            ticket.waits_for_token = False
-            self._ready -= 1
+        if ticket.is_ready:
+            ticket.is_ready = False
             self._ready_tokens -= ticket.tokens
 
     def _ahead(self) -> int:
         return self._debt + self._ready_tokens + sum(ticket.tokens for ticket in self._waiting)
 
     def _grant(self) -> None:
-        while self._waiting and self._in_use < self.slots and self._current:
+        while self._waiting and self._current:
             if (self._debt + self._ready_tokens) / self._current > NEAR_S:
                 break
             ticket = self._waiting.popleft()
-            if ticket.near.done():  # cancelled
-                continue
-            ticket.has_slot = ticket.waits_for_token = True
-            self._in_use += 1
-            self._ready += 1
-            self._ready_tokens += ticket.tokens
-            ticket.near.set_result(None)
+            if not ticket.near.done():  # cancelled otherwise
+                ticket.is_ready = True
+                self._ready_tokens += ticket.tokens
+                ticket.near.set_result(None)
         self._roomy.set()
 
     async def run(self) -> None:
-        """Hand out tokens in the order of the turns, until cancelled."""
+        """Hand out slots and tokens in the order of the turns, until cancelled."""
         limiter: AsyncLimiter | None = None
         while True:
             ticket = await self._turns.get()
+            await self._slot()
             limiter = await self._adjust(limiter)
             await self._token(limiter)
             if ticket.go is None or ticket.go.done():
                 self._credit += 1  # it has left meanwhile
                 continue
             self._spend(ticket)
+            ticket.has_slot = True
+            self._in_use += 1
             self._debt += ticket.tokens - 1
             self._starts.append(asyncio.get_running_loop().time())
             ticket.go.set_result(True)
@@ -154,6 +154,11 @@ class Governor:
                 await self._token(limiter)
                 self._debt = max(0, self._debt - 1)
                 self._grant()
+
+    async def _slot(self) -> None:
+        while self._in_use >= self.slots:
+            self._slot_free.clear()
+            await self._slot_free.wait()
 
     async def _token(self, limiter: AsyncLimiter) -> None:
         if self._credit > 0:
@@ -198,7 +203,7 @@ class Governor:
     # --- how much to ask for ---
 
     def expect(self, messages: int) -> None:
-        """So many messages were received; each is `seen` once it has got a slot or needs none."""
+        """So many messages were received; each is `seen` once it is in flight, or needs no slot."""
         self._expected += messages
 
     def seen(self) -> None:
@@ -217,7 +222,6 @@ class Governor:
         return room(
             waiting=self._expected,
             ahead=self._ahead(),
-            ready=self._ready,
             rate=self._current,
             outflow=self._outflow(),
             trip_s=self._trip_s,
