@@ -141,12 +141,13 @@ class FakeLedger:
         before = self.rows.get(row.email_id)
         if before and before.version != row.version - 1:
             return False
+        row = replace(row, detail=_storable(row.detail)) if row.detail else row
         self.rows[row.email_id] = replace(row, first_seen_at=before.first_seen_at) if before else row
         return True
 
     def _keep(self, aside: Aside) -> None:
-        raw = aside.raw.replace("\x00", "\N{SYMBOL FOR NULL}")
-        kept = replace(aside, raw=raw, at=aside.at or self.clock.now())
+        raw, detail = _storable(aside.raw), _storable(aside.detail)
+        kept = replace(aside, raw=raw, detail=detail, at=aside.at or self.clock.now())
         self.asides.setdefault(aside.queue_message_id, kept)
 
     def _keep_beside(self, change: Change) -> None:
@@ -158,6 +159,10 @@ class FakeLedger:
                 self.recipients[note.email_id, note.address] = note
         if change.sender:
             self.senders.add(change.sender)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 # --- queues ----------------------------------------------------------------------------------------

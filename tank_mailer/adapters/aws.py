@@ -23,6 +23,9 @@ SETTLE_READ_TIMEOUT_S = 10
 POLLS = 4  # connections for receiving; never shared with deletes, which would wait behind a long poll (lab)
 SETTLES = 8
 
+# What the SDK's own parser raises at an answer that is no AWS's: not UTF-8 (a portal's page), or JSON but no object.
+UNREADABLE = (AttributeError, TypeError, ValueError)
+
 # What a `.env` may say to the SDK, which reads the environment only.
 _SESSION_NAMES: Mapping[str, str] = {
     "AWS_ACCESS_KEY_ID": "aws_access_key_id",

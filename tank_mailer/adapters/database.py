@@ -1,23 +1,26 @@
 """Opens the store's database, SQLite or PostgreSQL, and brings its schema up to date."""
 
+import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 
 BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
+T = TypeVar("T")
 COMMAND_TIMEOUT_S = 15.0  # PostgreSQL: a server that does not answer is a sick store
 
 
@@ -71,8 +74,7 @@ async def open_engine(location: Location, *, creates: bool = False) -> AsyncIter
         except OSError as error:
             raise StoreError(Reason.STORE_SICK, f"cannot make the store's folder: {error.strerror}") from error
         engine = create_async_engine(location.url, connect_args={"timeout": BUSY_TIMEOUT_S})
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_at_once)
+        _listened(engine.sync_engine)
     else:
         engine = create_async_engine(
             location.url,
@@ -86,6 +88,13 @@ async def open_engine(location: Location, *, creates: bool = False) -> AsyncIter
         await engine.dispose()
 
 
+def _listened(engine: Engine) -> Engine:
+    """SQLite's settings, for each new connection and transaction."""
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_at_once)
+    return engine
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's wrapped driver connection
     connection.isolation_level = None  # we say BEGIN ourselves, see below
     cursor = connection.cursor()
@@ -97,6 +106,45 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 def _begin_at_once(connection: Connection) -> None:
     """Take the write lock first: a reader that turns writer would fail at once instead of waiting."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# --- transactions ----------------------------------------------------------------------------------
+
+
+class Transactions:
+    """Runs functions on the database, each in one transaction.
+
+    SQLite through an async driver costs a hand-over to a thread for every single call, some thirty in a transaction,
+    and that is nearly all of its price (lab). So a whole transaction goes over to one thread at once.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """On the database of `engine`."""
+        self._engine = engine
+        self._file: Engine | None = None
+        if engine.dialect.name == "sqlite":
+            url = engine.url.set(drivername="sqlite+pysqlite")
+            arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}  # closed by another thread
+            self._file = _listened(create_engine(url, connect_args=arguments))
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` and commit; what it raises rolls back and comes out here."""
+        if self._file is None:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_file, self._file, work)
+
+    @staticmethod
+    def _in_file(engine: Engine, work: Callable[[Connection], T]) -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Wait for the transaction under way, then close."""
+        if self._file is not None:
+            self._thread.shutdown()
+            self._file.dispose()
 
 
 # --- schema ----------------------------------------------------------------------------------------

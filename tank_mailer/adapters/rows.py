@@ -19,6 +19,11 @@ def moment(at: float | None) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
+def storable(text: str) -> str:
+    """Text that came from outside, as both databases can keep it: PostgreSQL has no NUL, UTF-8 no half characters."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+
+
 def columns(row: Row) -> dict[str, Any]:
     """The row's columns."""
     return {
@@ -43,7 +48,7 @@ def columns(row: Row) -> dict[str, Any]:
         "copied_at": seconds(row.copied_at),
         "ses_message_id": row.ses_message_id,
         "reason": row.reason,
-        "detail": row.detail,
+        "detail": None if row.detail is None else storable(row.detail),
         "version": row.version,
     }
 

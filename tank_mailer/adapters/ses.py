@@ -20,6 +20,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.job import EmailJob, email_id_tag
 from tank_mailer.core.outcome import Answer, Fault, Meaning, Receipt, read
@@ -62,12 +63,13 @@ class SesMailer:
 
     async def send(self, job: EmailJob, *, attempt: int) -> Answer:
         """Return in every case but cancellation; what it raises is a bug."""
+        request = self._request(job, attempt)
         try:
             async with asyncio.timeout(self.timeout_s):  # the SDK's own is per read
-                reply = await self.client.send_email(**self._request(job, attempt))
+                reply = await self.client.send_email(**request)
         except ClientError as error:
             return said_no(error)
-        except (BotoCoreError, TimeoutError) as error:
+        except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
             return broke(error)
         if ses_message_id := reply.get("MessageId"):
             return Receipt(ses_message_id)
@@ -115,7 +117,7 @@ class SesAccount:
                 reply = await self.client.get_account()
         except ClientError as error:
             return _unknown(said_no(error))
-        except (BotoCoreError, TimeoutError) as error:
+        except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
             return _unknown(broke(error))
         quota = reply.get("SendQuota")
         if not quota or "MaxSendRate" not in quota:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.ports import QueueFacts, QueueMessage, Settled
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_sqs.type_defs import MessageTypeDef
 
+NOT_SQS = "an answer that is not from SQS: a proxy or a portal in between?"
 CALL_TIMEOUT_S = 30.0  # a client waits without end for a connection of its pool (lab)
 DEFAULT_RETENTION_S = 345_600  # SQS
 DEFAULT_VISIBILITY_S = 30  # SQS
@@ -43,6 +45,8 @@ _REASONS = {
     "AWS.SimpleQueueService.BatchRequestTooLong": Reason.TOO_LARGE,
 }
 _GONE = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidIdFormat")
+# SQS's words for a handle that was good once, in an InvalidParameterValue (boto/boto3#2898, vmihailenco/taskq#29).
+_STALE = "for parameter ReceiptHandle is invalid"
 _TOO_LONG = "Total VisibilityTimeout"  # SQS's words for the twelve hours, in an InvalidParameterValue
 
 T = TypeVar("T")
@@ -63,7 +67,7 @@ class SqsQueue:
 
     async def receive(self, *, limit: int, wait_s: int, visibility_s: int) -> Sequence[QueueMessage]:
         """Receive; raises `QueueError` also for a proxy's page, which would look like an empty queue."""
-        answer = await _call(
+        answer = await answered(
             self.receiving.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=limit,
@@ -80,7 +84,7 @@ class SqsQueue:
         """Delete up to ten."""
         entries = [{"Id": str(n), "ReceiptHandle": handle} for n, handle in enumerate(receipt_handles)]
         call = self.settling.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
-        return _results(await _call(call), len(entries))
+        return _results(await answered(call), len(entries))
 
     async def hide(self, entries: Sequence[tuple[str, int]]) -> Sequence[Settled]:
         """Change up to ten visibility timeouts."""
@@ -89,11 +93,11 @@ class SqsQueue:
             for n, (handle, seconds) in enumerate(entries)
         ]
         call = self.settling.change_message_visibility_batch(QueueUrl=self.url, Entries=changes)  # type: ignore[arg-type]
-        return _results(await _call(call), len(changes))
+        return _results(await answered(call), len(changes))
 
     async def copy(self, message: QueueMessage, *, delay_s: int) -> str:
         """Send it again as a new message."""
-        answer = await _call(
+        answer = await answered(
             self.settling.send_message(
                 QueueUrl=self.url,
                 MessageBody=message.body,
@@ -105,7 +109,7 @@ class SqsQueue:
 
     async def facts(self) -> QueueFacts:
         """Ask its attributes."""
-        answer = await _call(self.settling.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"]))
+        answer = await answered(self.settling.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"]))
         return _facts(answer.get("Attributes", {}))
 
 
@@ -121,10 +125,10 @@ class SqsDeadLetterQueue:
         if len(body.encode()) + len(note.encode()) + len("tankString") > MAX_BYTES:
             raise QueueError(Reason.TOO_LARGE, "the job and its note are larger than a queue takes")
         attributes: Any = {"tank": {"DataType": "String", "StringValue": note}}
-        await _call(self.client.send_message(QueueUrl=self.url, MessageBody=body, MessageAttributes=attributes))
+        await answered(self.client.send_message(QueueUrl=self.url, MessageBody=body, MessageAttributes=attributes))
 
 
-async def _call(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
+async def answered(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
     """Await a call; whatever goes wrong is a `QueueError` that quotes neither handle nor body."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -136,9 +140,11 @@ async def _call(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
         raise QueueError(_REASONS.get(name, Reason.QUEUE_UNREACHABLE), name) from error
     except TimeoutError as error:
         raise QueueError(Reason.QUEUE_UNREACHABLE, "no answer in time") from error
+    except UNREADABLE as error:
+        raise QueueError(Reason.QUEUE_UNREACHABLE, NOT_SQS) from error
     metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
     if not metadata.get("RequestId"):  # aws-facts 0: a proxy's page does not raise
-        raise QueueError(Reason.QUEUE_UNREACHABLE, "an answer that is not from SQS: a proxy or a portal in between?")
+        raise QueueError(Reason.QUEUE_UNREACHABLE, NOT_SQS)
     return answer
 
 
@@ -162,7 +168,7 @@ def _results(answer: Any, count: int) -> Sequence[Settled]:  # noqa: ANN401 - tw
         results[int(entry["Id"])] = Settled.DONE
     for entry in answer.get("Failed", []):
         code = entry.get("Code", "").rpartition(".")[2]
-        if code in _GONE:
+        if code in _GONE or _STALE in entry.get("Message", ""):
             results[int(entry["Id"])] = Settled.GONE
         elif _TOO_LONG in entry.get("Message", ""):
             results[int(entry["Id"])] = Settled.TOO_LONG

@@ -10,15 +10,17 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tank_mailer.adapters import rows
+from tank_mailer.adapters.database import Transactions
 from tank_mailer.adapters.schema import asides, jobs, pulse, receipts, recipients, senders, suppressions
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.ledger import Row
@@ -34,8 +36,7 @@ except ImportError:
 SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
 MOST_AT_ONCE = 200  # requests in one transaction
 LOOK_AT_DISK_S = 5.0
-GATHER_S = 0.004  # under load several more requests come within it
-LULL_S = 1.0
+GATHER_S = 0.003  # under load several more requests come within it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def sick(error: BaseException) -> StoreError:
         text = ""
     else:
         text = ": " + (str(origin).splitlines() or [""])[0].removeprefix(f"{type(origin)}: ")[:200]
+        text = text.partition(": '")[0]  # asyncpg quotes the value that it cannot encode
     return StoreError(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
 
 
@@ -182,35 +184,24 @@ class Store:
 
     async def run(self) -> None:
         """Serve, until cancelled."""
-        while True:
-            await self._wake.wait()
-            try:
-                async with self.engine.connect() as connection:  # kept while there is work: a check-out costs CPU
-                    while await self._more():
-                        await self._serve_group(connection)
-            except SICK as error:
-                self._answer(self._next_group(), error)
-
-    async def _more(self) -> bool:
-        """Wait a moment for company, but give the connection back in a lull: a server may go away meanwhile."""
-        if not self._waiting:
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(LULL_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                return False
-        await asyncio.sleep(GATHER_S)
-        return True
-
-    async def _serve_group(self, connection: AsyncConnection) -> None:
-        group = self._next_group()
+        transactions = Transactions(self.engine)
         try:
-            async with connection.begin():
-                answers = await self._serve(connection, [request for request, _ in group])
-        except SICK as error:
-            self._answer(group, error)
-            raise
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(GATHER_S)
+                group = self._next_group()
+                requests = [request for request, _ in group]
+                try:
+                    answers = await transactions.run(partial(self._serve, requests=requests))
+                except SICK as error:
+                    answers = [sick(error)] * len(group)
+                    self._known_senders.clear()  # some may have been learned from what was rolled back
+                self._answer(group, answers)
+        finally:
+            transactions.close()
+
+    @staticmethod
+    def _answer(group: Sequence[_Waiting], answers: Sequence[Any]) -> None:
         for (_, future), answer in zip(group, answers, strict=True):
             if future.done():
                 continue
@@ -218,11 +209,6 @@ class Store:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
-
-    def _answer(self, group: Sequence[_Waiting], error: Exception) -> None:
-        for _, future in group:
-            if not future.done():
-                future.set_exception(sick(error))
 
     def _next_group(self) -> list[_Waiting]:
         """What goes together: no two writes of one row, for one statement cannot do both."""
@@ -237,18 +223,21 @@ class Store:
                 written.add(email_id)
             group.append(waiting)
         self._waiting = later
+        if not later:
+            self._wake.clear()
         return group
 
-    async def _serve(self, connection: AsyncConnection, requests: Sequence[_Request]) -> list[Any]:
-        found = await self._find(connection, [r.email_id for r in requests if isinstance(r, _Find)])
-        suppressed = await self._suppressed(connection, requests)
-        written = await self._write(connection, requests, suppressed)
+    def _serve(self, connection: sa.Connection, requests: Sequence[_Request]) -> list[Any]:
+        found = self._find(connection, [r.email_id for r in requests if isinstance(r, _Find)])
+        suppressed = self._suppressed(connection, requests)
+        was_full = self._is_full  # a check among the requests looks again
+        written = self._write(connection, requests, suppressed)
         answers = list[Any]()
         for request in requests:
             match request:
                 case _Find(email_id):
                     answers.append(found.get(email_id))
-                case _Begin(row, keys) if self._is_full:
+                case _Begin() if was_full:
                     answers.append(StoreError(Reason.STORE_SICK, "the disk is nearly full (TANK_MIN_FREE_BYTES)"))
                 case _Begin(row, keys):
                     hit = suppressed.intersection(keys)
@@ -259,29 +248,29 @@ class Store:
                 case Aside():
                     answers.append(None)
                 case _SenderKnown(sender):
-                    answers.append(await self._is_known(connection, sender))
+                    answers.append(self._is_known(connection, sender))
                 case _OthersAccepted(since, email_id):
-                    answers.append(await self._others(connection, since, email_id))
+                    answers.append(self._others(connection, since, email_id))
                 case _Check():
-                    answers.append(await self._look(connection))
+                    answers.append(self._look(connection))
         return answers
 
-    async def _find(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+    def _find(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, Row]:
         if not ids:
             return {}
-        result = await connection.execute(self._find_jobs, {"ids": ids})
+        result = connection.execute(self._find_jobs, {"ids": ids})
         return {record["email_id"]: rows.read(record) for record in result.mappings().all()}
 
-    async def _suppressed(self, connection: AsyncConnection, requests: Sequence[_Request]) -> set[str]:
+    def _suppressed(self, connection: sa.Connection, requests: Sequence[_Request]) -> set[str]:
         addresses = {key for r in requests if isinstance(r, _Begin) for key in r.recipients}
         if not addresses:
             return set()
         self._watch_disk()
         values = {"addresses": list(addresses), "now": self.clock.now().timestamp()}
-        result = await connection.execute(self._find_suppressed, values)
+        result = connection.execute(self._find_suppressed, values)
         return set(result.scalars())
 
-    async def _write(self, connection: AsyncConnection, requests: Sequence[_Request], suppressed: set[str]) -> set[str]:
+    def _write(self, connection: sa.Connection, requests: Sequence[_Request], suppressed: set[str]) -> set[str]:
         """Write all rows by one statement; only those that replace the version before come back."""
         begins = [
             r.row
@@ -292,15 +281,13 @@ class Store:
         written = set[str]()
         if values := [rows.columns(row) for row in (*begins, *(change.row for change in changes))]:
             values.sort(key=lambda columns: columns["email_id"])  # two nodes lock in the same order
-            written = set((await connection.execute(self._write_jobs, values)).scalars())
+            written = set((connection.execute(self._write_jobs, values)).scalars())
         kept = [r for r in requests if isinstance(r, Aside)]
         kept += [change.aside for change in changes if change.aside and change.row.email_id in written]
-        await self._write_beside(connection, [c for c in changes if c.row.email_id in written or c.receipt], kept)
+        self._write_beside(connection, [c for c in changes if c.row.email_id in written or c.receipt], kept)
         return written
 
-    async def _write_beside(
-        self, connection: AsyncConnection, changes: Sequence[Change], kept: Sequence[Aside]
-    ) -> None:
+    def _write_beside(self, connection: sa.Connection, changes: Sequence[Change], kept: Sequence[Aside]) -> None:
         if values := [
             {
                 "ses_message_id": receipt.ses_message_id,
@@ -311,7 +298,7 @@ class Store:
             for change in changes
             if (receipt := change.receipt)
         ]:
-            await connection.execute(self._add_receipts, values)
+            connection.execute(self._add_receipts, values)
         if values := [
             {
                 "email_id": note.email_id,
@@ -323,12 +310,12 @@ class Store:
             for change in changes
             for note in change.recipients
         ]:
-            await connection.execute(self._add_recipients, values)
+            connection.execute(self._add_recipients, values)
         if kept:
-            await connection.execute(self._add_asides, [self._aside(aside) for aside in kept])
+            connection.execute(self._add_asides, [self._aside(aside) for aside in kept])
         if new := {change.sender for change in changes if change.sender} - self._known_senders:
             now = self.clock.now().timestamp()
-            await connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(new)])
+            connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(new)])
             self._known_senders |= new
 
     def _aside(self, aside: Aside) -> dict[str, Any]:
@@ -337,29 +324,29 @@ class Store:
             "email_id": aside.email_id,
             "kind": aside.kind,
             "reason": aside.reason,
-            "detail": aside.detail,
-            "raw": aside.raw.replace("\x00", "\N{SYMBOL FOR NULL}"),  # PostgreSQL: no NUL in a text
+            "detail": rows.storable(aside.detail),
+            "raw": rows.storable(aside.raw),
             "lane": aside.lane,
             "at": rows.seconds(aside.at) or self.clock.now().timestamp(),
         }
 
-    async def _is_known(self, connection: AsyncConnection, sender: str) -> bool:
-        known = await connection.scalar(sa.select(senders.c.address).where(senders.c.address == sender))
+    def _is_known(self, connection: sa.Connection, sender: str) -> bool:
+        known = connection.scalar(sa.select(senders.c.address).where(senders.c.address == sender))
         if known:
             self._known_senders.add(sender)
         return bool(known)
 
-    async def _others(self, connection: AsyncConnection, since: datetime, email_id: str) -> bool:
+    def _others(self, connection: sa.Connection, since: datetime, email_id: str) -> bool:
         query = sa.select(jobs.c.email_id).where(jobs.c.accepted_at >= since.timestamp(), jobs.c.email_id != email_id)
-        return await connection.scalar(query.limit(1)) is not None
+        return connection.scalar(query.limit(1)) is not None
 
-    async def _look(self, connection: AsyncConnection) -> StoreError | None:
+    def _look(self, connection: sa.Connection) -> StoreError | None:
         self._looked_s = -LOOK_AT_DISK_S
         self._watch_disk()
         if self._is_full:
             return StoreError(Reason.STORE_SICK, "the disk is nearly full (TANK_MIN_FREE_BYTES)")
-        await connection.execute(self._beat, {"id": 1, "at": self.clock.now().timestamp()})
-        await connection.execute(sa.select(jobs.c.email_id).limit(1))
+        connection.execute(self._beat, {"id": 1, "at": self.clock.now().timestamp()})
+        connection.execute(sa.select(jobs.c.email_id).limit(1))
         return None
 
     def _watch_disk(self) -> None:

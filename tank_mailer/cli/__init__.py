@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tank_mailer import __version__
-from tank_mailer.cli import config, run
+from tank_mailer.cli import config, db, demo, enqueue, refused, run, send_test, standin, status, suppress
 
 app = typer.Typer(
     name="tank-mailer",
@@ -15,6 +15,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.command("standin")(standin.standin)
+app.command("send-test", epilog="Example: tank-mailer send-test --type unverified-email --wait 60")(send_test.send_test)
+app.command(
+    "enqueue",
+    epilog="Example: tank-mailer enqueue newsletter.jsonl\n\n"
+    "Example, from a program: make-jobs | tank-mailer enqueue - --format jsonl",
+)(enqueue.enqueue)
+app.command("status", epilog="Example: tank-mailer status order-4711")(status.status)
+app.add_typer(suppress.app, name="suppress")
+app.add_typer(refused.app, name="refused")
+app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
 

@@ -315,13 +315,18 @@ _RESOURCE = re.compile(r"on resource [`'](?P<arn>arn:[^`']*)['`]")
 def _unverified(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Outcome:
     """Sender or recipient? SES lists which identities failed; the list may be cut with "..." (aws-facts 1.5.1)."""
     found = _LISTED.search(fault.text)
-    names = {name.strip().lower() for name in found["names"].split(",")} if found else set[str]()
+    names = {_bare(name) for name in found["names"].split(",")} if found else set[str]()
     if not _is_of(job.sender.key, names) and any(_is_of(a.key, names) for a in job.recipients):
         return Refused(Reason.SANDBOX_RECIPIENT, "the account is in the sandbox: it may only mail verified addresses")
     detail = "the sender's identity is not verified in this region"
     if known:
         return Held(Concern(Concerned.SENDER, job.sender.key), Reason.UNVERIFIED_SENDER, detail)
     return Refused(Reason.UNVERIFIED_SENDER, detail)
+
+
+def _bare(name: str) -> str:
+    """An identity without the display name that SES quotes with it."""
+    return name.rpartition("<")[2].strip(" >\n").lower()
 
 
 def _denied(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Outcome:

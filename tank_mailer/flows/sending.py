@@ -198,9 +198,6 @@ class Sending:
     async def _re_attempt(self, story: Story, job: EmailJob, row: Row) -> Attempted:
         """Attempt, and again after a throttle answer while the lease has room for it."""
 
-        def last(state: RetryCallState) -> Attempted:
-            return state.outcome.result()  # type: ignore[union-attr, no-any-return]  # set after a call
-
         async def once() -> Attempted:
             attempted = await self.attempt.make(story, job, story.row or row)
             if isinstance(attempted, Throttled):
@@ -208,13 +205,17 @@ class Sending:
                 await self._defer(story, attempted)
             return attempted
 
+        attempted = await once()
+        if not isinstance(attempted, Throttled):  # tenacity costs CPU that an ordinary mail need not pay
+            return attempted
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda attempted: isinstance(attempted, Throttled)),
             stop=stop_after_attempt(RE_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=8),
             sleep=self.governor.rest,
-            retry_error_callback=last,
+            retry_error_callback=_last_result,
         )
+        await self.governor.rest(self.jitter())
         return await retrying(once)
 
     async def _defer(self, story: Story, outcome: Throttled) -> None:
@@ -345,3 +346,8 @@ class Sending:
 
     def _seconds_to(self, at: datetime) -> float:
         return max(0.0, (at - self.clock.now()).total_seconds()) + 1.0
+
+
+def _last_result(state: RetryCallState) -> Attempted:
+    """Still throttled: the queue keeps the job for a while."""
+    return state.outcome.result() if state.outcome else Throttled()

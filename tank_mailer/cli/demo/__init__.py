@@ -1,0 +1,71 @@
+"""`tank-mailer demo`: everything on one machine, without AWS, in half a minute."""
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from tank_mailer.cli.options import AsJson, environment
+from tank_mailer.cli.standin import Identities, require_aiohttp
+
+STALL_S: Final = 90.0
+
+
+def demo(  # noqa: PLR0917 - an option each
+    context: typer.Context,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(
+            "--jobs", metavar="FILE", help="Your own jobs: one JSON object a line, put on the queue as it is."
+        ),
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For store and log; without it a new temporary one.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the local SQS and SES; 0: a free one.")] = 0,
+    identity: Identities = ["example.com"],  # noqa: B006 - typer copies it
+    timeout_s: Annotated[
+        float, typer.Option(min=1, help="Give up when nothing has come to an end for so many seconds.")
+    ] = STALL_S,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave all running afterwards, to try producers against; Ctrl-C stops it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what tank-mailer does, on this machine alone: no AWS account, no root.
+
+    Starts a local SQS and SES and the real daemon, puts a mixed set of jobs on
+    the queue, and shows what became of each and why. Takes a quarter of a
+    minute. What your environment says about AWS is not used.
+
+    Exit codes: 0 all as expected, 2 usage, 3 not as expected, 75 the port or
+    the folder cannot be used.
+
+    Example: tank-mailer demo --jobs my-jobs.jsonl
+    """
+    require_aiohttp()
+    show = importlib.import_module("tank_mailer.cli.demo.show")  # needs the extra
+    code = show.show(
+        show.Wanted(
+            jobs=jobs,
+            directory=directory,
+            port=port,
+            identities=tuple(dict.fromkeys(["example.com", *identity])),
+            stall_s=timeout_s,
+            keeps=keep,
+            as_json=as_json,
+            commands=_commands(context),
+        ),
+        environment(),
+    )
+    raise typer.Exit(code)
+
+
+def _commands(context: typer.Context) -> tuple[str, ...]:
+    """All commands that this version has, groups with their parts."""
+    names = list[str]()
+    for name, command in getattr(context.find_root().command, "commands", {}).items():
+        names += [name, *(f"{name} {part}" for part in getattr(command, "commands", {}))]
+    return tuple(names)

@@ -1,0 +1,204 @@
+"""`tank-mailer standin`: a local SQS and SES alone, for web developers."""
+
+import asyncio
+import importlib.util
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+from rich.text import Text
+
+from tank_mailer.cli.options import AsJson, errors, printable
+
+if TYPE_CHECKING:
+    from tank_mailer.standin import Standin, StandinOptions
+
+EXIT_USAGE: Final = 2
+EXIT_OUTSIDE: Final = 75  # sysexits.h: EX_TEMPFAIL
+OUTBOUND: Final = "tank-outbound"
+DEAD_LETTER: Final = "tank-dead-letter"
+MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7: as in the template
+SANDBOX_RATE, SANDBOX_QUOTA = 1.0, 200.0  # SES: what a new account may send
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Identities = Annotated[list[str], typer.Option("--identity", metavar="NAME", help="Verified address or domain.")]
+
+
+def standin(
+    host: Annotated[str, typer.Option(help="A loopback address: nobody's signature is checked.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 4566,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Recipients per second; 14, in the sandbox 1.", show_default=False)
+    ] = None,
+    daily_quota: Annotated[
+        float | None,
+        typer.Option(min=-1, help="Recipients in 24 hours; 50000, in the sandbox 200; -1: any.", show_default=False),
+    ] = None,
+    *,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Only verified recipients, as in a new account.")] = False,
+    identity: Identities = ["example.com"],  # noqa: B006 - typer copies it
+    configuration_set: Annotated[list[str], typer.Option(metavar="NAME", help="May be given again.")] = ["tank"],  # noqa: B006
+    queue: Annotated[list[str], typer.Option(metavar="NAME", help="May be given again.")] = [OUTBOUND],  # noqa: B006
+    dead_letter_queue: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Redrive queue of all others, after {MAX_RECEIVE_COUNT}; '': none.")
+    ] = DEAD_LETTER,
+    region: Annotated[str, typer.Option()] = "eu-west-1",
+    as_json: AsJson = False,
+) -> None:
+    """Run a local SQS and SES that throttles and refuses as AWS does.
+
+    It goes on until Ctrl-C or SIGTERM. Everything is in memory, and gone when it
+    stops. No AWS account is touched.
+
+    Exit codes: 0 stopped as asked, 2 usage, 75 the port cannot be used.
+
+    Example: tank-mailer standin --identity shop.example --rate 5
+    """
+    require_aiohttp()
+    from tank_mailer.standin import AccountSettings, StandinOptions, serve  # noqa: PLC0415 - needs an extra
+    from tank_mailer.standin.errors import AwsError  # noqa: PLC0415
+
+    if daily_quota is not None and daily_quota <= 0 and daily_quota != -1:
+        refuse(f"--daily-quota {daily_quota:g}: above 0, or -1 for none", EXIT_USAGE)
+    account = AccountSettings(
+        max_send_rate=rate or (SANDBOX_RATE if sandbox else AccountSettings().max_send_rate),
+        max_24_hour_send=daily_quota or (SANDBOX_QUOTA if sandbox else AccountSettings().max_24_hour_send),
+        production_access=not sandbox,
+    )
+    try:
+        options = StandinOptions(
+            host=host,
+            port=port,
+            region=region,
+            account=account,
+            identities=tuple(dict.fromkeys(identity)),
+            configuration_sets=tuple(dict.fromkeys(configuration_set)),
+            queues=tuple(dict.fromkeys([*filter(None, [dead_letter_queue]), *queue])),
+        )
+    except ValueError as error:
+        refuse(str(error), EXIT_USAGE)
+
+    def tell(running: "Standin") -> None:
+        if dead_letter_queue:
+            redrive(running, [name for name in queue if name != dead_letter_queue], to=dead_letter_queue)
+        _tell(running, options, queue, as_json=as_json)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve(options, on_start=tell, stop=stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except OSError as error:
+        refuse(no_port(error), EXIT_OUTSIDE)
+    except AwsError as error:
+        refuse(error.text, EXIT_USAGE)
+
+
+def require_aiohttp() -> None:
+    """Leave with the remedy if the stand-in cannot run here."""
+    if importlib.util.find_spec("aiohttp") is None:
+        refuse("the stand-in needs aiohttp: pip install 'tank-mailer[demo]'", EXIT_OUTSIDE)
+
+
+def refuse(text: str, code: int) -> NoReturn:
+    """Leave with one line."""
+    errors().print(Text(printable(text), style="bold red"))
+    raise typer.Exit(code)
+
+
+def no_port(error: OSError) -> str:
+    """What to do when the stand-in cannot listen."""
+    return f"{error.strerror or error}; another --port, or --port 0 for a free one"
+
+
+def redrive(running: "Standin", names: Sequence[str], *, to: str) -> None:
+    """Give the queues a redrive policy."""
+    queues = running.state.queues
+    policy = {"deadLetterTargetArn": queues.named(to).queue.arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+    for name in names:
+        queues.change(queues.named(name), {"RedrivePolicy": json.dumps(policy)})
+
+
+def queue_url(running: "Standin", name: str) -> str:
+    """Where a queue of the stand-in is."""
+    return f"{running.url}/{running.state.options.account_id}/{name}"
+
+
+def sdk_environment(running: "Standin") -> dict[str, str]:
+    """What makes an AWS SDK or the AWS CLI talk to the stand-in."""
+    region = running.state.options.region
+    return {
+        "AWS_ENDPOINT_URL": running.url,
+        "AWS_ACCESS_KEY_ID": "standin",
+        "AWS_SECRET_ACCESS_KEY": "standin",  # made up: no signature is checked
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+def exports(environment: Mapping[str, str]) -> str:
+    """Lines for a shell. A profile or a token of its owner's would go before the made-up keys."""
+    return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *(f"export {n}={v}" for n, v in environment.items())])
+
+
+PRODUCERS: Final = """\
+export JOB='{"email_id": "try-1", "from": "Shop <shop@example.com>",
+"to": "you@example.org", "subject": "Hello", "body": "<p>Hello!</p>"}'
+
+# AWS CLI
+aws sqs send-message --queue-url "$TANK_OUTBOUND_QUEUE_URL" \\
+    --message-body "$JOB"
+
+# Python: pip install boto3
+python3 -c 'import boto3, os
+boto3.client("sqs").send_message(
+    QueueUrl=os.environ["TANK_OUTBOUND_QUEUE_URL"],
+    MessageBody=os.environ["JOB"])'
+
+# Node: npm install @aws-sdk/client-sqs
+node -e 'const {SQSClient, SendMessageCommand} = require("@aws-sdk/client-sqs");
+new SQSClient().send(new SendMessageCommand({
+    QueueUrl: process.env.TANK_OUTBOUND_QUEUE_URL,
+    MessageBody: process.env.JOB}))'
+"""
+
+
+def observers(url: str) -> str:
+    """Where the stand-in can be looked at."""
+    return "\n".join([
+        f"curl {url}/_standin/log        # accepted mails",
+        f"curl {url}/_standin/counts     # calls, answers, throttles",
+        f"curl {url}/_standin/           # all that can be seen and set",
+    ])  # fmt: skip
+
+
+def _tell(running: "Standin", options: "StandinOptions", queues: Sequence[str], *, as_json: bool) -> None:
+    environment = sdk_environment(running)
+    if queues:
+        environment["TANK_OUTBOUND_QUEUE_URL"] = queue_url(running, queues[0])
+    if as_json:
+        urls = {name: queue_url(running, name) for name in options.queues}
+        typer.echo(json.dumps({"url": running.url, "environment": environment, "queues": urls}))
+        return
+    account = options.account
+    quota = f"{account.max_24_hour_send:g} in 24 hours" if account.max_24_hour_send > 0 else "any number in 24 hours"
+    shown = {
+        "account": f"{account.max_send_rate:g} recipients a second, {quota}"
+        + ("" if account.production_access else "; sandbox: to verified recipients only"),
+        "verified": ", ".join(options.identities),
+        "sets": ", ".join(options.configuration_sets),
+        "queues": ", ".join(queues),
+    }
+    if dead_letters := [name for name in options.queues if name not in queues]:
+        shown["redrive"] = f"after {MAX_RECEIVE_COUNT} receives, to {dead_letters[0]}"
+    facts = "\n".join(f"  {name:<9} {printable(text)}" for name, text in shown.items())
+    typer.echo(
+        f"A local SQS and SES at {running.url}. Ctrl-C stops it; it keeps nothing.\n\n{facts}\n\n"
+        f"# For producers, and for tank-mailer itself (tank-mailer run):\n{exports(environment)}\n\n"
+        f"# A job; each email needs an email_id of its own:\n{PRODUCERS}\n# What came of it:\n{observers(running.url)}"
+    )

@@ -1,0 +1,351 @@
+"""`tank-mailer suppress`: who is not mailed."""
+
+import csv
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from tank_mailer.adapters import desk_suppressions
+from tank_mailer.adapters.desk import Desk, spelled
+from tank_mailer.adapters.desk_suppressions import Entered
+from tank_mailer.adapters.rows import storable
+from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
+from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave
+from tank_mailer.cli.terminal import (
+    print_bad_lines,
+    print_fields,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    shapes,
+    shown_time,
+)
+from tank_mailer.cli.textfiles import STANDARD_INPUT, TextFile, open_text, there
+from tank_mailer.core.address import AddressError, mailbox_key
+from tank_mailer.core.lines import BadLine
+from tank_mailer.core.suppression import (
+    COLUMNS,
+    MANUAL,
+    Entry,
+    EntryError,
+    read_end,
+    read_entries,
+    read_line_of_text,
+    write_entries,
+)
+
+app = typer.Typer(name="suppress", help="Keep the list of addresses that are not mailed.", no_args_is_help=True)
+
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address; upper and lower case are one.")]
+
+
+@app.command(
+    epilog="Example: tank-mailer suppress add jane@example.com --note 'asked by phone'\n\n"
+    "Example: tank-mailer suppress add jane@example.com --until 30d"
+)
+def add(
+    address: Address,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, in a word or a few.")] = MANUAL,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="When it ends: 2030-01-31T12:00:00Z, or from now on 12h, 30d, 8w. Without it: never."
+        ),
+    ] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="A note for whoever looks at the entry.")] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mail an address no more, from the next attempt on.
+
+    An address that is listed already is never let go sooner by this: take
+    it off first.
+
+    Exit codes: 0 it is on the list, 2 not an address, 75 the store cannot
+    be written, 78 bad settings.
+    """
+    now = datetime.now(UTC)
+    with _as_usage():
+        entry = Entry(
+            address=_key(address),
+            reason=read_line_of_text(reason) or MANUAL,
+            source=MANUAL,
+            created_at=now,
+            ends_at=read_end(until, now) if until else None,
+            note=read_line_of_text(note or "") or None,
+        )
+
+    async def work(desk: Desk) -> tuple[Entered, list[Entry]]:
+        action = "suppress add"
+        return await desk_suppressions.enter(desk, [entry], action=action, subject=entry.address, detail=entry.reason)
+
+    entered, (standing,) = at_desk(env_file, work)
+    if as_json:
+        print_json({"added": entered.added == 1, "changed": entered.changed == 1, "entry": _shape(standing)})
+        return
+    how = "is on the list" if entered.added else "was on the list; changed" if entered.changed else "was on the list"
+    say(f"{standing.address} {how}: not mailed {_end(standing)} ({standing.reason}).")
+    if entry.ends_at and standing.ends_at != entry.ends_at:
+        say("It stood there for longer already. To let it go sooner: suppress remove, then suppress add --until.")
+
+
+@app.command(epilog="Example: tank-mailer suppress remove jane@example.com")
+def remove(address: Address, *, env_file: EnvFile = None, as_json: AsJson = False) -> None:
+    """Take an address off the list: it is mailed again.
+
+    Exit codes: 0 taken off, 2 not an address, 3 was not on the list, 75 the
+    store cannot be written, 78 bad settings.
+    """
+    with _as_usage():
+        key = _key(address)
+    entry = at_desk(env_file, lambda desk: desk_suppressions.remove(desk, key))
+    if as_json:
+        print_json({"address": key, "removed": entry is not None, "entry": _shape(entry) if entry else None})
+    elif entry:
+        say(f"{key} is off the list; it stood there since {shown_time(entry.created_at)} ({entry.reason}).")
+    if entry is None:
+        leave(EXIT_NO, "the address is not on the list")
+
+
+@app.command(
+    epilog="Example, in a script: tank-mailer suppress check jane@example.com && echo may be mailed",
+)
+def check(address: Address, *, env_file: EnvFile = None, as_json: AsJson = False) -> None:
+    """Ask whether an address may be mailed.
+
+    As far as this list goes: SES has one of its own.
+
+    Exit codes: 0 it may, 2 not an address, 3 it may not, 75 the store
+    cannot be read, 78 bad settings.
+    """
+    with _as_usage():
+        key = _key(address)
+    entry = at_desk(env_file, lambda desk: desk_suppressions.find(desk, key))
+    is_suppressed = entry is not None and entry.is_in_force(datetime.now(UTC))
+    if as_json:
+        print_json({"address": key, "suppressed": is_suppressed, "entry": _shape(entry) if entry else None})
+    elif entry is None:
+        say(f"{key} may be mailed: not on the list.")
+    else:
+        say(f"{key} is not mailed {_end(entry)}." if is_suppressed else f"{key} may be mailed again.")
+        print_fields(
+            [
+                ("reason", entry.reason),
+                ("source", entry.source),
+                ("since", shown_time(entry.created_at)),
+                ("ends", shown_time(entry.ends_at)),
+                ("note", entry.note),
+            ]
+        )
+    if is_suppressed:
+        raise typer.Exit(EXIT_NO)
+
+
+@app.command("list", epilog="Example: tank-mailer suppress list --limit 20")
+def list_(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 100,
+    with_ended: Annotated[bool, typer.Option("--all", help="Also entries that have ended.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List who is not mailed, the newest entry first.
+
+    Exit codes: 0 listed, 75 the store cannot be read, 78 bad settings.
+    """
+    count, entries = at_desk(
+        env_file, lambda desk: desk_suppressions.list_newest(desk, limit=limit, with_ended=with_ended)
+    )
+    if as_json:
+        print_json({"total": count, "entries": [_shape(entry) for entry in entries]})
+        return
+    rows = [
+        [one.address, one.reason, one.source, shown_time(one.created_at), shown_time(one.ends_at), one.note]
+        for one in entries
+    ]
+    print_table(["address", "reason", "source", "since", "ends", "note"], rows)
+    if sys.stdout.isatty():
+        say(f"{len(entries)} of {count}.")
+
+
+@app.command(epilog="Example: tank-mailer suppress export suppressed.csv")
+def export(
+    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Where to; - is standard output.")] = STANDARD_INPUT,
+    *,
+    env_file: EnvFile = None,
+) -> None:
+    """Write all entries in force as CSV, as `suppress import` reads it.
+
+    A file appears whole or not at all, and only its owner may read it.
+
+    Exit codes: 0 written, 75 the store cannot be read or the file not
+    written, 78 bad settings.
+    """
+    settings_or_exit(env_file)
+    with _written(file) as target:
+        count = at_desk(env_file, lambda desk: _export(desk_suppressions.pages(desk), target))
+    if file != STANDARD_INPUT:
+        say(f"{count} entries written to {file}.")
+
+
+@app.command(
+    "import",
+    epilog="Example: tank-mailer suppress import suppressed.csv\n\n"
+    "Example, from another program: extract-optouts | tank-mailer suppress import - --reason opted_out",
+)
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The file; - is standard input.", callback=there),
+    ],
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason of entries whose line gives none.")] = MANUAL,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out and take the others.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put all addresses of a file on the list.
+
+    FILE is CSV as `suppress export` writes it (only the column `address`
+    has to be there), or one address a line. All lines are checked first,
+    and all that are bad are listed; then nothing is taken, unless
+    --skip-bad is given. Doing it twice changes nothing, and no entry ends
+    sooner by it.
+
+    Exit codes: 0 all on the list, 3 bad lines and nothing taken, 75 the
+    store cannot be written, 78 bad settings.
+    """
+    settings_or_exit(env_file)
+    with _as_usage():
+        reason = read_line_of_text(reason) or MANUAL
+    with _opened(file) as text:
+        now = datetime.now(UTC)
+        faults = _check(text, now)
+        if faults and not as_json:
+            print_bad_lines(faults, most=None)
+        if faults and not skip_bad:
+            if as_json:
+                print_json({"added": 0, "changed": 0, "unchanged": 0, "ended": 0, "bad_lines": shapes(faults)})
+            leave(EXIT_NO, f"{_bad(faults)}: nothing was taken", "correct them, or leave them out with --skip-bad")
+        entered, ended = at_desk(env_file, lambda desk: _import(desk, text, now, name=file.name, reason=reason))
+    if as_json:
+        counts = {"added": entered.added, "changed": entered.changed, "unchanged": entered.unchanged}
+        print_json({**counts, "ended": ended, "bad_lines": shapes(faults)})
+        return
+    left = f"; {_bad(faults)} left out" if faults else ""
+    left += f"; {ended} had ended" if ended else ""
+    say(f"{entered.added} added, {entered.changed} changed, {entered.unchanged} on the list already{left}.")
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+def _key(address: str) -> str:
+    return mailbox_key(storable(address))
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """What is wrong with an argument is a matter of usage."""
+    try:
+        yield
+    except AddressError as error:
+        raise typer.BadParameter(error.detail) from None
+    except EntryError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _shape(entry: Entry) -> dict[str, Any]:
+    return {
+        "address": entry.address,
+        "reason": entry.reason,
+        "source": entry.source,
+        "note": entry.note,
+        "created_at": spelled(entry.created_at),
+        "ends_at": spelled(entry.ends_at),
+    }
+
+
+def _end(entry: Entry) -> str:
+    return f"until {shown_time(entry.ends_at)}" if entry.ends_at else "any more"
+
+
+def _bad(faults: Sequence[BadLine]) -> str:
+    return f"{len(faults)} bad line{'s' if len(faults) > 1 else ''}"
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[TextFile]:
+    try:
+        with open_text(file) as text:
+            yield text
+    except OSError as error:
+        leave(EXIT_OUTSIDE, f"{file}: {error.strerror}")
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[TextIO]:
+    if file == STANDARD_INPUT:
+        yield sys.stdout
+        return
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
+                yield target
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        leave(EXIT_OUTSIDE, f"{file}: {error.strerror}", "name a file in a folder that you may write to")
+
+
+async def _export(pages: AsyncIterator[list[Entry]], target: TextIO) -> int:
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    async for page in pages:
+        writer.writerows(write_entries(page))
+        count += len(page)
+    return count
+
+
+def _check(text: TextFile, now: datetime) -> list[BadLine]:
+    with progress_bar("checking", total=text.size_bytes, counts=False) as bar:
+        found = read_entries(text.lines(moved=bar.move), now)
+        return [one for one in found if isinstance(one, BadLine)]
+
+
+async def _import(desk: Desk, text: TextFile, now: datetime, *, name: str, reason: str) -> tuple[Entered, int]:
+    """Return what became of the entries, and how many had ended before they came."""
+    entered, ended = Entered(), 0
+    good = (one for one in read_entries(text.lines(), now) if not isinstance(one, BadLine))
+    with progress_bar("taking", total=None) as bar:
+        while page := list(islice(good, desk_suppressions.PAGE)):
+            entries = [_with_reason(entry, reason) for _, entry in page if entry.is_in_force(now)]
+            now_entered, _ = await desk_suppressions.enter(
+                desk,
+                entries,
+                action="suppress import",
+                subject=storable(name),
+                detail=f"lines {page[0][0]} to {page[-1][0]}",
+            )
+            entered += now_entered
+            ended += len(page) - len(entries)
+            bar.move(len(page))
+    return entered, ended
+
+
+def _with_reason(entry: Entry, reason: str) -> Entry:
+    return replace(entry, reason=reason) if entry.reason == MANUAL else entry

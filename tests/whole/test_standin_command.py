@@ -1,0 +1,158 @@
+"""`tank-mailer standin` as a process, as web developers use it."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aioboto3
+import aiohttp
+import pytest
+from botocore.exceptions import ClientError
+
+from tank_mailer.cli.options import environment
+
+PATIENCE_S = 20.0
+
+
+@asynccontextmanager
+async def standin(*arguments: str) -> AsyncIterator[Process]:
+    """Run it; killed at the end of the block if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tank_mailer", "standin", *arguments), stdout=PIPE, stderr=PIPE, env={**environment()}
+    )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def told(process: Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    shown: dict[str, Any] = json.loads(await process.stdout.readline())
+    return shown
+
+
+def client(service: str, given: dict[str, str]) -> Any:  # noqa: ANN401 - aioboto3 has no types
+    session = aioboto3.Session(
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        region_name=given["AWS_DEFAULT_REGION"],
+    )
+    return session.client(service, endpoint_url=given["AWS_ENDPOINT_URL"])
+
+
+def mail(to: str = "you@example.org", sender: str = "shop@shop.example") -> dict[str, Any]:
+    simple = {"Subject": {"Data": "Hello"}, "Body": {"Html": {"Data": "<p>Hello!</p>"}}}
+    return {
+        "FromEmailAddress": sender,
+        "Destination": {"ToAddresses": [to]},
+        "Content": {"Simple": simple},
+        "ConfigurationSetName": "mine",
+    }
+
+
+async def test_one_mail_can_be_sent_and_seen() -> None:
+    """With what it prints, and nothing else."""
+    async with standin("--port", "0", "--json", "--identity", "shop.example", "--configuration-set", "mine") as process:
+        shown = await told(process)
+        async with client("sesv2", shown["environment"]) as ses:
+            answer = await ses.send_email(**mail())
+            with pytest.raises(ClientError, match="not verified"):
+                await ses.send_email(**mail(sender="shop@example.com"))
+        async with aiohttp.ClientSession(shown["url"]) as http, http.get("/_standin/log") as log:
+            (accepted,) = await log.json()
+        process.send_signal(signal.SIGTERM)
+        _, err = await process.communicate()
+
+    assert accepted["message_id"] == answer["MessageId"]
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_the_queue_is_there_with_its_dead_letter_queue() -> None:
+    async with standin("--port", "0", "--json", "--queue", "one", "--queue", "two") as process:
+        shown = await told(process)
+        url = shown["environment"]["TANK_OUTBOUND_QUEUE_URL"]
+        async with client("sqs", shown["environment"]) as sqs:
+            sent = await sqs.send_message(QueueUrl=url, MessageBody="{}")
+            facts = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+
+    assert sent["MessageId"]
+    assert url == shown["queues"]["one"]
+    assert set(shown["queues"]) == {"one", "two", "tank-dead-letter"}
+    assert json.loads(facts["Attributes"]["RedrivePolicy"])["maxReceiveCount"] in {100, "100"}
+
+
+async def test_the_sandbox_is_slow_and_takes_verified_recipients_only() -> None:
+    async with standin("--port", "0", "--json", "--sandbox", "--identity", "shop.example",
+                       "--configuration-set", "mine") as process:  # fmt: skip
+        shown = await told(process)
+        async with client("sesv2", shown["environment"]) as ses:
+            account = await ses.get_account()
+            with pytest.raises(ClientError, match="not verified"):
+                await ses.send_email(**mail())
+
+    assert account["ProductionAccessEnabled"] is False
+    assert account["SendQuota"] == {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 0.0}
+
+
+async def test_people_are_told_what_to_paste() -> None:
+    async with standin("--port", "0") as process:
+        assert process.stdout is not None
+        lines = list[str]()
+        while not lines or "/_standin/counts" not in lines[-1]:
+            lines.append((await process.stdout.readline()).decode())
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+
+    assert any(line.startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("export TANK_OUTBOUND_QUEUE_URL=http://127.0.0.1:") for line in lines)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(["--host", "0.0.0.0"], 2, "loopback", id="not-on-loopback"),  # noqa: S104 - is to be refused
+        pytest.param(["--port", "0", "--queue", "bad name"], 2, "alphanumeric", id="no-queue-name"),
+        pytest.param(["--port", "0", "--daily-quota", "0"], 2, "--daily-quota", id="no-quota"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_in_a_line(arguments: list[str], code: int, said: str) -> None:
+    async with standin(*arguments) as process:
+        out, err = await process.communicate()
+
+    assert process.returncode == code
+    assert said in err.decode()
+    assert (out, len(err.splitlines())) == (b"", 1)
+
+
+async def test_a_port_in_use_is_an_outside_failure_with_a_remedy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        async with standin("--port", str(taken.getsockname()[1])) as process:
+            _, err = await process.communicate()
+
+    assert process.returncode == 75
+    assert "--port 0" in err.decode()
+    assert len(err.splitlines()) == 1
+
+
+async def test_without_its_extra_it_says_what_to_install() -> None:
+    program = (
+        "import sys\nfrom tank_mailer.cli import main\n"
+        "sys.modules['aiohttp'] = None\nsys.argv = ['tank-mailer', 'standin']\nmain()"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=PIPE)
+    async with asyncio.timeout(PATIENCE_S):
+        _, err = await process.communicate()
+
+    assert process.returncode == 75
+    assert "pip install 'tank-mailer[demo]'" in err.decode()
