@@ -22,17 +22,10 @@ from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.outcome import Concerned
-from tank_mailer.core.renewal import QueueLife
-from tank_mailer.flows.attempt import Attempt
-from tank_mailer.flows.dead_letters import DeadLetters
 from tank_mailer.flows.governor import Governor
-from tank_mailer.flows.intake import Intake
+from tank_mailer.flows.lane import Knobs, Outside, make_lane
 from tank_mailer.flows.lease import LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
-from tank_mailer.flows.record import Recorder
-from tank_mailer.flows.renewal import Renewal
-from tank_mailer.flows.sending import Sending
-from tank_mailer.flows.settlement import Settler
 from tank_mailer.flows.stop import Hand, Stop, drain
 from tank_mailer.flows.watch import AccountWatch, QueueWatch
 from tank_mailer.ports import AccountFacts, QueueFacts
@@ -178,9 +171,6 @@ async def _assemble(settings: Settings, *, clients: aws.Clients, store: Store, n
     pauses.probe_by(Concerned.ACCOUNT, account.ask)
     pauses.probe_by(Concerned.SES, account.ask)
     pauses.probe_by(Concerned.STORE, store.works)
-    keeper = LeaseKeeper(queue=queue, clock=clock, visibility_s=settings.visibility_timeout_s)
-    settler = Settler(queue=queue, keeper=keeper)
-    renewal = Renewal(queue=queue, ledger=store, settler=settler, keeper=keeper, clock=clock, life=QueueLife())
     policy = RetryPolicy(
         max_attempts=settings.max_attempts,
         in_doubt_wait_s=_doubt_wait_s(settings),
@@ -195,55 +185,37 @@ async def _assemble(settings: Settings, *, clients: aws.Clients, store: Store, n
         configuration_sets=frozenset({default_set, *settings.configuration_sets} - {""}),
     )
     await account.ask()  # first on the sending client; its first call is slow (lab)
-    queue_watch = QueueWatch(queue=queue, renewal=renewal, pauses=pauses)
-    facts = await queue_watch.ask()
-    dead_letter_url = settings.dead_letter_queue_url or _beside(queue.url, facts)
-    dead_letters = DeadLetters(
-        queue=SqsDeadLetterQueue(url=dead_letter_url, client=clients.settling) if dead_letter_url else None,
-        source=queue.name,
-        clock=clock,
-    )
-    attempt = Attempt(
-        owner=f"{settings.node}/{uuid.uuid4().hex[:12]}",
-        ses_timeout_s=settings.ses_timeout_s,
-        configuration_set=default_set,
-        delivery=delivery,
-        ledger=store,
-        mailer=SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s),
+    queue_watch = QueueWatch(queue=queue, pauses=pauses)
+    dead_letter_url = settings.dead_letter_queue_url or _beside(queue.url, await queue_watch.ask())
+    lane = make_lane(
+        Outside(
+            queue=queue,
+            dead_letter_queue=SqsDeadLetterQueue(url=dead_letter_url, client=clients.settling)
+            if dead_letter_url
+            else None,
+            mailer=SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s),
+            ledger=store,
+            clock=clock,
+        ),
+        Knobs(
+            lane=ORDINARY,
+            source=queue.name,
+            owner=f"{settings.node}/{uuid.uuid4().hex[:12]}",
+            configuration_set=default_set,
+            visibility_s=settings.visibility_timeout_s,
+            ses_timeout_s=settings.ses_timeout_s,
+            delivery=delivery,
+            policy=policy,
+            names=names,
+            jitter=random.random,
+            life=lambda: queue_watch.life,
+        ),
         governor=governor,
         pauses=pauses,
-        keeper=keeper,
-        clock=clock,
     )
-    sending = Sending(
-        lane=ORDINARY,
-        attempt=attempt,
-        delivery=delivery,
-        policy=policy,
-        ledger=store,
-        recorder=Recorder(lane=ORDINARY, policy=policy, ledger=store, pauses=pauses, clock=clock),
-        governor=governor,
-        pauses=pauses,
-        keeper=keeper,
-        settler=settler,
-        renewal=renewal,
-        dead_letters=dead_letters,
-        clock=clock,
-        names=names,
-        jitter=random.random,
-    )
-    intake = Intake(
-        queue=queue,
-        keeper=keeper,
-        governor=governor,
-        pauses=pauses,
-        sending=sending,
-        clock=clock,
-        visibility_s=settings.visibility_timeout_s,
-    )
-    queue_watch.polls_without = intake.polls_without
-    hand = Hand(intake=intake, governor=governor, pauses=pauses, settler=settler)
-    return Parts(hand, keeper, account, queue_watch, queue.name, dead_letter_url)
+    queue_watch.polls_without = lane.intake.polls_without
+    hand = Hand(intake=lane.intake, governor=governor, pauses=pauses, settler=lane.settler)
+    return Parts(hand, lane.keeper, account, queue_watch, queue.name, dead_letter_url)
 
 
 def _beside(queue_url: str, facts: QueueFacts | None) -> str | None:

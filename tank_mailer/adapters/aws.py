@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aioboto3
 from aiobotocore.session import AioSession
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from tank_mailer import __version__
 from tank_mailer.core.errors import ConfigurationError, Reason
@@ -73,8 +73,8 @@ async def open_clients(
     Raises:
         ConfigurationError: the SDK cannot make them of what it was given (no region, no such profile).
     """
-    try:
-        async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        try:
             session = make_session(aws, region=region)
             receiving = await stack.enter_async_context(
                 session.client("sqs", **options(aws, "SQS", pool=POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1))
@@ -87,11 +87,9 @@ async def open_clients(
                     "sesv2", **options(aws, "SESV2", pool=max_parallel + 2, read_s=ses_timeout_s, attempts=1)
                 )
             )
-            yield Clients(receiving, settling, sending)
-    except (BotoCoreError, ValueError) as error:
-        if isinstance(error, ClientError):
-            raise
-        raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
+        except (BotoCoreError, ValueError) as error:
+            raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
+        yield Clients(receiving, settling, sending)
 
 
 def make_session(aws: Mapping[str, str], *, region: str | None) -> Any:  # noqa: ANN401 - aioboto3 has no types

@@ -201,14 +201,21 @@ def sole_user(location: Location) -> Iterator[None]:
     """Hold a SQLite store for this process alone.
 
     Raises:
-        ConfigurationError: another daemon has it (two of them would each take the whole rate).
+        ConfigurationError: another daemon has it (two of them would each take the whole rate), or its folder cannot
+            be written.
     """
     if location.path is None:
         yield
         return
     lock = location.path.with_name(location.path.name + ".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            Reason.STORE_SICK, f"cannot write {lock}: {error.strerror}; the store's folder must be this user's"
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WAITS_S: tuple[float, ...] = (0.3, 1.0, 3.0, 8.0)  # between tries; then the queue counts as out of reach
 READ_TIMEOUT_S = 15.0
+TOO_LARGE = "larger than this queue takes (its MaximumMessageSize)"
 PASSING = frozenset({Reason.QUEUE_UNREACHABLE})  # worth another try
 
 
@@ -24,6 +25,7 @@ PASSING = frozenset({Reason.QUEUE_UNREACHABLE})  # worth another try
 class Refused:
     """SQS does not take this message, now or later."""
 
+    reason: Reason
     detail: str
 
 
@@ -65,7 +67,7 @@ class Producer:
             if error.reason is not Reason.TOO_LARGE:
                 return [error] * len(bodies)
             if len(bodies) == 1:
-                return [Refused("larger than this queue takes (its MaximumMessageSize)")]
+                return [Refused(Reason.TOO_LARGE, TOO_LARGE)]
             middle = len(bodies) // 2  # this queue takes less at a time than SQS's most
             return [*await self._try(bodies[:middle]), *await self._try(bodies[middle:])]
         return _results(answer, len(bodies))
@@ -82,8 +84,10 @@ def _results(answer: Any, count: int) -> list[Put]:  # noqa: ANN401 - the SDK's 
         results[int(entry["Id"])] = entry["MessageId"]
     for entry in answer.get("Failed", []):
         code = entry.get("Code", "")
-        if entry.get("SenderFault"):
-            results[int(entry["Id"])] = Refused(code)
+        if "must be shorter than" in entry.get("Message", ""):  # SQS's words; its code says only "invalid"
+            results[int(entry["Id"])] = Refused(Reason.TOO_LARGE, TOO_LARGE)
+        elif entry.get("SenderFault"):
+            results[int(entry["Id"])] = Refused(Reason.BAD_FIELD, code)
         else:
             results[int(entry["Id"])] = QueueError(Reason.QUEUE_UNREACHABLE, code)
     return results

@@ -28,7 +28,7 @@ from tank_mailer.core.enqueue import (
     read_job_table,
     read_json_lines,
 )
-from tank_mailer.core.errors import QueueError, Reason
+from tank_mailer.core.errors import QueueError
 from tank_mailer.core.lines import BadLine
 from tank_mailer.settings import Loaded
 
@@ -106,7 +106,10 @@ def enqueue(
             _tell(report, as_json=as_json)
             leave(EXIT_NO, f"{_bad(checked.faults)}: nothing was put on the queue", "correct them, or give --skip-bad")
         if check:
-            _tell(report, as_json=as_json)
+            if as_json:
+                print_json(report.shape())
+            else:
+                say(f"{checked.jobs} sound jobs{f', {_bad(checked.faults)}' if checked.faults else ''}.")
             return
         journal = _journal(file, text, report, how, restart=restart)
         report.before = len(journal.done) if journal else 0
@@ -249,9 +252,8 @@ class _Run:
             match put:
                 case str():
                     on_queue.append(record.number)
-                case Refused(detail):
-                    why = f"The queue does not take it: {detail}."
-                    self.report.refused.append(BadLine(record.line, Reason.TOO_LARGE, why))
+                case Refused(reason, detail):
+                    self.report.refused.append(BadLine(record.line, reason, f"The queue does not take it: {detail}."))
                 case QueueError() as error:
                     failure = error
         if self.journal is not None and on_queue:

@@ -19,15 +19,14 @@ from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, environment, errors, printable, settings_or_exit
 from tank_mailer.core.errors import ConfigurationError, QueueError, Reason, StoreError, TankMailerError
 
-EXIT_USAGE: Final = 2
 EXIT_NO: Final = 3  # a check or a look-up says no
 EXIT_OUTSIDE: Final = 75  # sysexits.h: EX_TEMPFAIL
 EXIT_INTERRUPTED: Final = 130  # shells: 128 + SIGINT
 
 UPGRADE: Final = "run `tank-mailer db upgrade`"
 NO_STORE: Final = (
-    "`tank-mailer run` makes it; if it is running already, this command sees another TANK_DATABASE_URL,"
-    " STATE_DIRECTORY or working directory"
+    "start `tank-mailer run`; if it is running, this command sees another TANK_DATABASE_URL, STATE_DIRECTORY or"
+    " working directory"
 )
 STORE: Final = "look at TANK_DATABASE_URL; a store that is only busy is free again in a moment"
 # What to do about a queue that does not do what it is asked.

@@ -310,7 +310,7 @@ async def _put_back(desk: Desk, producer: Producer, some: Sequence[_Ready | _Res
         match puts[n]:
             case QueueError() as error:
                 failure = error
-            case Refused(detail):
+            case Refused(detail=detail):
                 results.append(_Result(one.name, one.job.email_id, why_not=f"the queue does not take it: {detail}"))
             case str() as new_id:
                 email_id = one.job.email_id

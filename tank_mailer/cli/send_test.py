@@ -22,7 +22,7 @@ from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, leave, outside_or_exit, who
 from tank_mailer.cli.terminal import print_json, say
 from tank_mailer.core.address import AddressError, parse_address
-from tank_mailer.core.errors import QueueError, Reason
+from tank_mailer.core.errors import QueueError
 from tank_mailer.core.ledger import ENDED_WITHOUT_MAIL, State
 from tank_mailer.settings import Loaded
 
@@ -188,8 +188,8 @@ async def _put(loaded: Loaded, test: _Test, body: str, *, tells: bool) -> str:
     match put:
         case QueueError():
             raise put
-        case Refused(detail):
-            raise QueueError(Reason.TOO_LARGE, f"it does not take the message: {detail}")
+        case Refused(reason, detail):
+            raise QueueError(reason, f"it does not take the message: {detail}")
         case str():
             pass
     if tells:

@@ -175,8 +175,9 @@ class Governor:
 
     def set_rate(self, rate: float) -> None:
         """From now on, so many recipients a second."""
+        is_cut = self._current < self.rate
         self.rate = rate
-        self._current = min(self._current, rate) or rate
+        self._current = min(self._current, rate) if is_cut and self._current else rate
         self._grant()
 
     def slow_down(self) -> None:

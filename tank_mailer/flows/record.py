@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.errors import Reason, StoreError
@@ -165,10 +165,14 @@ class Recorder:
             self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(StoreError),
-            wait=wait_exponential_jitter(initial=0.5, max=MAX_WAIT_S),
+            wait=wait_random_exponential(multiplier=0.5, max=MAX_WAIT_S),
             before_sleep=tell,
         )
-        return await retrying(call)
+
+        async def again() -> T:
+            return await call()  # tenacity awaits only what it knows to be a coroutine function
+
+        return await retrying(again)
 
     def _aside(self, story: Story, email_id: str | None, kind: State, reason: Reason, detail: str) -> Aside:
         message = story.lease.message

@@ -1,5 +1,6 @@
 """Hides a message, or lets a fresh copy go on in its place before the queue gives it up by itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tank_mailer.core.errors import QueueError
@@ -15,12 +16,12 @@ log = get_logger()
 MAX_DELAY_S = 900  # SQS: DelaySeconds
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Renewal:
     """Keeps unfinished jobs on their queue for as long as they need.
 
     Attributes:
-        life: what the queue allows; learned at start and again later.
+        life: what the queue allows, as far as is known by now.
     """
 
     queue: Queue
@@ -28,7 +29,7 @@ class Renewal:
     settler: Settler
     keeper: LeaseKeeper
     clock: Clock
-    life: QueueLife
+    life: Callable[[], QueueLife]
 
     async def hide(self, lease: Lease, row: Row | None, delay_s: float) -> bool:
         """Hide a message for `delay_s` seconds, by a fresh copy where it would not live through it.
@@ -40,7 +41,7 @@ class Renewal:
         """
         message = lease.message
         renews = must_renew(
-            self.life,
+            self.life(),
             receive_count=message.receive_count,
             sent_at=message.sent_at,
             now=self.clock.now(),

@@ -153,7 +153,7 @@ class Sending:
             until = finding.until or self.clock.now()
             story.note = "hidden: its job is in work or not due"
             bound = row if row.queue_message_id == story.lease.message.queue_message_id else None
-            await self.renewal.hide(story.lease, bound, self._seconds_to(until))
+            await self._hide(story, bound, self._seconds_to(until))
             return
         if finding.step is Step.REFUSE_CONFLICT:
             story.skipped = Reason.ID_CONFLICT
@@ -184,6 +184,7 @@ class Sending:
                     log.warning("job_resent", email_id=job.email_id, resends=row.resends + 1)
         if isinstance(skipped := admit(job, delivery=self.delivery, now=self.clock.now()), Skipped):
             return await self._end(story, row, skipped)
+        story.row = row  # what the attempt builds on: bound to this message, or begun afresh
         if self.delivery.redirect_to is not None:
             story.job = job = job.redirected(self.delivery.redirect_to)
         while True:
@@ -237,7 +238,7 @@ class Sending:
                 return await self._end(story, row, attempted)
             case GivenBack(reason, delay_s):
                 story.skipped, story.note = reason, "given back"
-                await self.renewal.hide(story.lease, row, delay_s)
+                await self._hide(story, row, delay_s)
                 return True
             case outcome:
                 return await self._judge(story, job, row, outcome)
@@ -249,7 +250,7 @@ class Sending:
         tripped = self.pauses.observe(outcome, email_id=job.email_id, own=self.attempt.concerns(job))
         if not isinstance(outcome, Accepted):
             log.warning("attempt_deferred", email_id=job.email_id, attempts=row.attempt, outcome=outcome)
-        await self.recorder.record(story, job, row, outcome, verdict)
+        await self.recorder.record(story, story.job or job, row, outcome, verdict)
         if isinstance(verdict, DeadLetter):
             await self._dead_letter(story, story.row or row)
             return True
@@ -277,9 +278,9 @@ class Sending:
             case Delete():
                 await self._delete(story)
             case Retry(delay_s) | Park(delay_s):
-                await self.renewal.hide(story.lease, story.row, delay_s)
+                await self._hide(story, story.row, delay_s)
             case Pause(concern):
-                await self.renewal.hide(story.lease, story.row, self.pauses.wait_s(concern) or 0.0)
+                await self._hide(story, story.row, self.pauses.wait_s(concern) or 0.0)
             case DeadLetter():
                 pass  # settled with its copy
 
@@ -310,13 +311,18 @@ class Sending:
         """Copy unless marked, then delete."""
         copied = await self.dead_letters.put(row, story.lease.message.body)
         if copied is None:
-            await self.renewal.hide(story.lease, row, DEAD_LETTER_RETRY_S)
+            await self._hide(story, row, DEAD_LETTER_RETRY_S)
             return
         if copied is not row:
             await self.recorder.write(story, Change(copied))
         await self._delete(story)
 
+    async def _hide(self, story: Story, row: Row | None, delay_s: float) -> None:
+        self.attempt.no_longer_waits(story)  # settling takes up to a second, and holds nobody up
+        await self.renewal.hide(story.lease, row, delay_s)
+
     async def _delete(self, story: Story) -> None:
+        self.attempt.no_longer_waits(story)
         if not await self.settler.delete(story.lease):
             log.error("settle_failed", queue_message_id=story.lease.message.queue_message_id)
 

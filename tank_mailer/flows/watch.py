@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.outcome import Concern, Concerned
@@ -10,7 +10,6 @@ from tank_mailer.core.rate import UNKNOWN_RATE
 from tank_mailer.core.renewal import QueueLife
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.pauses import Pauses
-from tank_mailer.flows.renewal import Renewal
 from tank_mailer.ports import Account, AccountFacts, AccountUnknown, Queue, QueueFacts
 from tank_mailer.telemetry.log import get_logger
 
@@ -84,10 +83,10 @@ class QueueWatch:
     """Learns what the queue allows a message."""
 
     queue: Queue
-    renewal: Renewal
     pauses: Pauses
     polls_without: Callable[[], int] = lambda: 0
     known: QueueFacts | None = None
+    life: QueueLife = field(default_factory=QueueLife)
 
     async def ask(self) -> QueueFacts | None:
         """Ask once; None if the queue does not say."""
@@ -99,7 +98,7 @@ class QueueWatch:
         if self.known is None or self.known.max_receive_count != facts.max_receive_count:
             self._tell_receive_count(facts)
         self.known = facts
-        self.renewal.life = QueueLife(facts.max_receive_count, facts.retention_s)
+        self.life = QueueLife(facts.max_receive_count, facts.retention_s)
         return facts
 
     def _tell_receive_count(self, facts: QueueFacts) -> None:

@@ -28,7 +28,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the developer has set must not matter."""
     monkeypatch.chdir(tmp_path)
     for name in list(environment()):
-        if name.startswith(("TANK_", "AWS_")) or name.upper().endswith("_PROXY") or name == "STATE_DIRECTORY":
+        if (
+            name.startswith(("TANK_", "AWS_"))
+            or name.upper().endswith("_PROXY")
+            or name in {"STATE_DIRECTORY", "SUDO_USER"}
+        ):
             monkeypatch.delenv(name)
 
 

@@ -1,5 +1,7 @@
 """`tank-mailer enqueue`: every job of a file, and each of them once."""
 
+import fcntl
+import hashlib
 import json
 import signal
 import subprocess
@@ -132,6 +134,46 @@ def test_a_failure_before_the_first_job_leaves_nothing_behind(run: Run, standin:
     assert [path.name for path in tmp_path.iterdir()] == ["jobs.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        pytest.param("{", "cannot be read", id="half-a-journal"),
+        pytest.param("[]", "no journal of this program", id="somebody-elses-file"),
+        pytest.param({"queue": "https://other/1/q"}, "another queue", id="another-queue"),
+        pytest.param({"format": "csv"}, "another format", id="another-format"),
+    ],
+)
+def test_a_journal_that_does_not_fit_stops_it(
+    content: str | dict[str, str], word: str, *, run: Run, on_queue: Bodies, tmp_path: Path
+) -> None:
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+    journal = tmp_path / "jobs.jsonl.progress"
+    if isinstance(content, dict):
+        report = json.loads(run("enqueue", "jobs.jsonl", "--check", "--json").stdout)
+        sha256 = hashlib.sha256((tmp_path / "jobs.jsonl").read_bytes()).hexdigest()
+        fits = {"form": 1, "sha256": sha256, "format": "jsonl", "queue": report["queue"], "acknowledged": []}
+        content = json.dumps(fits | content)
+    journal.write_text(content, encoding="utf-8")
+
+    result = run("enqueue", "jobs.jsonl")
+
+    assert result.exit_code == 3
+    assert word in result.stderr
+    assert on_queue() == []
+    assert run("enqueue", "jobs.jsonl", "--restart").exit_code == 0
+
+
+def test_two_at_a_time_are_refused(run: Run, on_queue: Bodies, tmp_path: Path) -> None:
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+    with (tmp_path / "jobs.jsonl").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        result = run("enqueue", "jobs.jsonl")
+
+    assert result.exit_code == 75
+    assert "another enqueue is at work on it" in result.stderr
+    assert on_queue() == []
+
+
 class Alarm(Rule):
     """A rule that says when it strikes."""
 
@@ -243,7 +285,8 @@ def test_of_many_bad_lines_the_first_are_shown(run: Run, standin: Standin, tmp_p
 def test_a_check_sends_nothing(run: Run, on_queue: Bodies, tmp_path: Path) -> None:
     write_jobs(tmp_path / "jobs.jsonl", 3)
 
-    assert run("enqueue", "jobs.jsonl", "--check").stdout == "0 of 3 jobs are on the queue.\n"
+    assert run("enqueue", "jobs.jsonl", "--check").stdout == "3 sound jobs.\n"
+    assert json.loads(run("enqueue", "jobs.jsonl", "--check", "--json").stdout)["jobs"] == 3
     assert on_queue() == []
 
 

@@ -79,6 +79,14 @@ def test_a_text_cannot_speak_to_the_terminal(run: Run, store: StoreFile) -> None
     assert "x\\x1b[2J" in out
 
 
+def test_nor_can_a_list(run: Run, store: StoreFile) -> None:
+    store.put_aside(FIRST, detail="a\x1b[2Jb\tc")
+
+    out = run("refused", "list").stdout
+
+    assert "a\\x1b[2Jb\\tc" in out
+
+
 def test_a_job_is_shown_so_that_it_can_be_read(run: Run, store: StoreFile) -> None:
     store.put_aside(FIRST, raw=make_body(subject="Grüße"))
 
@@ -158,6 +166,7 @@ def test_what_would_come_to_nothing_is_not_put_back(
     aside: dict[str, object],
     row: dict[str, str] | None,
     why: str,
+    *,
     run: Run,
     on_queue: Bodies,
     store: StoreFile,

@@ -111,7 +111,7 @@ def test_usage(arguments: list[str], word: str, run: Run, on_queue: Bodies) -> N
     ],
 )
 def test_the_end_is_waited_for(
-    state: str, code: int, run: Run, on_queue: Bodies, store: StoreFile, fixed_id: str
+    state: str, code: int, *, run: Run, on_queue: Bodies, store: StoreFile, fixed_id: str
 ) -> None:
     store.put_job(fixed_id, state, reason=None if state == "accepted" else "unverified_sender")
 

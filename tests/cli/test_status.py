@@ -115,7 +115,7 @@ def test_without_a_store_none_is_made(run: Run, store: StoreFile) -> None:
 
     assert result.exit_code == 75
     assert result.stderr.count("\n") == 1
-    assert "`tank-mailer run` makes it" in result.stderr
+    assert "start `tank-mailer run`" in result.stderr
     assert not store.path.exists()
 
 

@@ -188,6 +188,17 @@ def test_a_second_daemon_on_the_same_file_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_cannot_be_written_is_a_fault_of_the_surroundings(tmp_path: Path) -> None:
+    """Found at start, with what to do about it, not as a traceback."""
+    (tmp_path / "file").write_text("in the way")
+
+    with (
+        pytest.raises(ConfigurationError, match=r"cannot write .*: .*; the store's folder must be this user's"),
+        sole_user(locate(f"sqlite+aiosqlite:///{tmp_path}/file/tank-mailer.db")),
+    ):
+        pass
+
+
 def test_a_server_has_room_for_many() -> None:
     location = locate("postgresql+asyncpg://tank@db/tank")
 

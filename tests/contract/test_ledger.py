@@ -138,6 +138,17 @@ async def test_a_write_counts_only_over_the_version_before(ledger: Ledger) -> No
     assert await ledger.find("order-4711") == written
 
 
+async def test_no_version_can_be_left_out(ledger: Ledger) -> None:
+    """Who knows a later version than the row on disk has read another row, or a restored store is older."""
+    await ledger.begin(make_row(), [ANN])
+    ahead = make_row(version=3, state=State.DEFERRED)
+
+    assert await ledger.write(Change(ahead)) is False
+    assert await ledger.begin(ahead, [ANN]) == Overtaken()
+
+    assert await ledger.find("order-4711") == make_row()
+
+
 async def test_only_one_of_two_writes_at_the_same_time_counts(ledger: Ledger) -> None:
     row = make_row()
     await ledger.begin(row, [ANN])

@@ -1,0 +1,41 @@
+# tank-mailer as an image: docker build -t tank-mailer .
+# How to run it: docs/install.md. It needs no capability and no writable place but its volume.
+# Stop it with `docker stop -t 60`: a drain takes up to TANK_DRAIN_TIMEOUT_S (45 s), and Docker kills after ten.
+
+FROM python:3.13-slim AS build
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN python -m venv --without-pip /opt/tank-mailer
+# By itself, so that a change of ours builds on the layer of the libraries.
+COPY config/requirements.txt ./
+RUN pip --python /opt/tank-mailer/bin/python install --require-hashes --only-binary :all: -r requirements.txt
+COPY pyproject.toml README.md ./
+COPY tank_mailer tank_mailer
+RUN pip --python /opt/tank-mailer/bin/python install --no-deps . \
+    && pip --python /opt/tank-mailer/bin/python check
+
+FROM python:3.13-slim
+
+LABEL org.opencontainers.image.title="tank-mailer" \
+      org.opencontainers.image.description="Takes e-mail jobs from SQS and gets each one out through Amazon SES" \
+      org.opencontainers.image.licenses="Proprietary"
+
+# A fixed uid: what a bind-mounted state directory has to belong to.
+RUN groupadd --gid 10001 tank-mailer \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/tank-mailer \
+        --shell /usr/sbin/nologin tank-mailer \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /var/lib/tank-mailer
+COPY --from=build /opt/tank-mailer /opt/tank-mailer
+
+# The ledger, TANK_DATABASE_URL, is tank-mailer.db in STATE_DIRECTORY unless it is set.
+ENV PATH=/opt/tank-mailer/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    STATE_DIRECTORY=/var/lib/tank-mailer
+WORKDIR /var/lib/tank-mailer
+VOLUME /var/lib/tank-mailer
+# In numbers: so that Kubernetes, too, sees that it is not root.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tank-mailer"]
+CMD ["run"]

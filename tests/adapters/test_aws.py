@@ -1,0 +1,194 @@
+"""Sessions and clients, made of nothing but a `.env`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tank_mailer.adapters import aws
+from tank_mailer.core.errors import ConfigurationError, Reason
+from tests.adapters import rude_server as rude
+from tests.adapters.conftest import KEYS, open_clients
+from tests.adapters.rude_server import RudeServer
+
+QUEUE_REGION = "eu-central-1"
+CONFIG = """\
+[default]
+region = ap-south-1
+
+[profile mail]
+region = sa-east-1
+"""
+CREDENTIALS = """\
+[default]
+aws_access_key_id = of-the-default
+aws_secret_access_key = secret
+
+[mail]
+aws_access_key_id = of-the-profile
+aws_secret_access_key = secret
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """The SDK's two files, where only a `.env` says."""
+    config, credentials = tmp_path / "aws-config", tmp_path / "aws-credentials"
+    config.write_text(CONFIG)
+    credentials.write_text(CREDENTIALS)
+    return {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+
+
+async def access_key_of(given: Mapping[str, str]) -> str:
+    credentials = await aws.make_session(given, region=QUEUE_REGION).get_credentials()
+    key: str = (await credentials.get_frozen_credentials()).access_key
+    return key
+
+
+# --- keys ------------------------------------------------------------------------------------------
+
+
+async def test_keys_of_a_env_file_are_used() -> None:
+    """pydantic-settings puts nothing into the environment, where the SDK would look."""
+    session = aws.make_session(KEYS | {"AWS_SESSION_TOKEN": "token"}, region=QUEUE_REGION)
+
+    frozen = await (await session.get_credentials()).get_frozen_credentials()
+
+    assert (frozen.access_key, frozen.secret_key, frozen.token) == ("nobody", "nothing", "token")
+
+
+async def test_keys_of_the_files_that_a_env_file_names_are_used(files: dict[str, str]) -> None:
+    assert await access_key_of(files) == "of-the-default"
+    assert await access_key_of(files | {"AWS_PROFILE": "mail"}) == "of-the-profile"
+
+
+async def test_the_environment_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    assert await access_key_of({}) == "of-the-environment"
+
+
+async def test_without_any_there_are_none() -> None:
+    assert await aws.make_session({}, region=QUEUE_REGION).get_credentials() is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"AWS_PROFILE": "nobodys"}, id="no-such-profile"),
+        pytest.param({"AWS_ENDPOINT_URL": "not a url"}, id="no-url"),
+    ],
+)
+async def test_what_cannot_be_made_is_a_fault_of_the_settings(files: dict[str, str], given: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="the AWS SDK: ") as refused:
+        async with aws.open_clients(files | given, region=QUEUE_REGION, max_parallel=1, ses_timeout_s=1.0):
+            pass
+
+    assert refused.value.reason is Reason.BAD_CREDENTIALS
+
+
+async def test_without_a_region_nothing_can_be_made() -> None:
+    with pytest.raises(ConfigurationError, match="region"):
+        async with aws.open_clients(KEYS, region=None, max_parallel=1, ses_timeout_s=1.0):
+            pass
+
+
+async def test_a_bug_of_ours_is_not_taken_for_a_fault_of_the_settings() -> None:
+    """With 78 systemd would not start it again."""
+    with pytest.raises(ValueError, match="a bug"):
+        async with open_clients("http://127.0.0.1:1"):
+            raise ValueError("a bug")
+
+
+# --- region ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "region"),
+    [
+        pytest.param({}, "eu-central-1", id="of-the-queue-where-nothing-else-is-said"),
+        pytest.param({"AWS_REGION": "eu-west-1"}, "eu-west-1", id="of-aws-region"),
+        pytest.param({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2", id="of-aws-default-region"),
+        pytest.param(
+            {"AWS_DEFAULT_REGION": "eu-west-2", "AWS_REGION": "eu-west-1"}, "eu-west-1", id="the-newer-name-first"
+        ),
+    ],
+)
+async def test_region(given: dict[str, str], region: str) -> None:
+    assert aws.make_session(given, region=QUEUE_REGION).region_name == region
+
+
+async def test_a_profiles_region_goes_before_the_queues(files: dict[str, str]) -> None:
+    session = aws.make_session(files | {"AWS_PROFILE": "mail"}, region=QUEUE_REGION)
+
+    async with session.client("sqs") as client:
+        assert client.meta.region_name == "sa-east-1"
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        pytest.param("https://sqs.eu-west-1.amazonaws.com/123456789012/jobs", "eu-west-1", id="aws"),
+        pytest.param("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/jobs", "cn-north-1", id="china"),
+        pytest.param("https://sqs-fips.us-east-1.amazonaws.com/123456789012/jobs", "us-east-1", id="fips"),
+        pytest.param("https://sqs.eu-west-1.api.aws/123456789012/jobs", "eu-west-1", id="dual-stack"),
+        pytest.param("http://127.0.0.1:4566/000000000000/jobs", None, id="a-stand-in"),
+        pytest.param("http://localhost:4566/000000000000/jobs", None, id="localhost"),
+        pytest.param("https://queue.example.com/jobs", None, id="somebody-elses"),
+        pytest.param("jobs", None, id="only-a-name"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_region_of(url: str, region: str | None) -> None:
+    assert aws.region_of(url) == region
+
+
+# --- clients ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "service", "endpoint"),
+    [
+        pytest.param({}, "SQS", None, id="aws-itself"),
+        pytest.param({"AWS_ENDPOINT_URL": "http://all"}, "SQS", "http://all", id="one-for-all"),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_SQS": "http://sqs"}, "SQS", "http://sqs", id="its-own"
+        ),
+        pytest.param({"AWS_ENDPOINT_URL_SQS": "http://sqs"}, "SESV2", None, id="not-anothers"),
+    ],
+)
+def test_endpoints(given: dict[str, str], service: str, endpoint: str | None) -> None:
+    made = aws.options(given, service, pool=1, read_s=1.0, attempts=1)
+
+    assert made.get("endpoint_url") == endpoint
+
+
+def test_proxies_and_authorities_are_handed_on() -> None:
+    given = {"HTTPS_PROXY": "http://proxy:3128", "HTTP_PROXY": "http://other:3128", "AWS_CA_BUNDLE": "/etc/ca.pem"}
+
+    made = aws.options(given, "SQS", pool=1, read_s=1.0, attempts=1)
+
+    assert made["config"].proxies == {"http": "http://other:3128", "https": "http://proxy:3128"}
+    assert made["verify"] == "/etc/ca.pem"
+
+
+def test_without_a_proxy_in_the_file_the_environments_counts() -> None:
+    assert aws.options({}, "SQS", pool=1, read_s=1.0, attempts=1)["config"].proxies is None
+
+
+def test_what_only_the_environment_can_carry_is_named() -> None:
+    """Whoever writes it into a `.env` believes that it works."""
+    given = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ROLE_ARN": "arn", "NO_PROXY": "intern", "HTTPS_PROXY": "http://p"}
+
+    assert aws.not_handed_on(given) == ("AWS_ROLE_ARN", "NO_PROXY")
+
+
+async def test_requests_go_signed_and_under_our_name() -> None:
+    async with RudeServer(rude.answers(200, b"{}")).listen() as server, open_clients(server.url) as clients:
+        await clients.sending.get_account()
+
+    [request] = server.requests
+    assert request.headers["user-agent"].startswith("tank-mailer/")
+    assert "Credential=nobody/" in request.headers["authorization"]
+    assert "/eu-west-1/ses/" in request.headers["authorization"]

@@ -1,0 +1,203 @@
+"""A loop whose time skips ahead while everybody waits, and a lane on fakes."""
+
+import asyncio
+import selectors
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.gate import Delivery
+from tank_mailer.core.job import email_id_tag
+from tank_mailer.core.ledger import Row
+from tank_mailer.core.outcome import Concerned
+from tank_mailer.core.renewal import QueueLife
+from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.lane import Knobs, Lane, Outside, make_lane
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.stop import Hand, Stop, drain
+from tank_mailer.flows.watch import AccountWatch
+from tank_mailer.telemetry.log import Recipients
+from tests.builders import make_body
+from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeLedger, FakeMailer, FakeQueue
+
+TICK_S = 1e-6
+STUCK_S = 7 * 86_400.0  # of virtual time: nothing in these stories takes so long
+
+
+class _SkippingSelector(selectors.DefaultSelector):
+    """Does not wait for the clock: moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped_s = 0.0
+
+    @override
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("nobody waits for the time: the story hangs")
+        if not ready:  # a real clock goes on while code runs, too
+            self.skipped_s += max(timeout or 0.0, TICK_S)
+        if self.skipped_s > STUCK_S:
+            raise RuntimeError("a week has passed: the story hangs")
+        return ready
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop with its own time, which passes only while nothing is to be done."""
+
+    def __init__(self) -> None:
+        self._skipping = _SkippingSelector()
+        super().__init__(self._skipping)
+
+    @override
+    def time(self) -> float:
+        return self._skipping.skipped_s
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """pytest-asyncio: the loops that the tests below this folder run on."""
+    return {"skipping": SkippingLoop}
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """A whole lane on fakes; `running` starts it."""
+
+    clock: FakeClock
+    queue: FakeQueue
+    dead_letters: FakeDeadLetterQueue | None
+    mailer: FakeMailer
+    ledger: FakeLedger
+    account: FakeAccount
+    governor: Governor
+    pauses: Pauses
+    lane: Lane
+    watch: AccountWatch
+    stop: Stop = field(default_factory=Stop)
+
+    def put(self, **changes: object) -> str:
+        return self.queue.put(make_body(**changes))
+
+    def put_many(self, count: int, **changes: object) -> list[str]:
+        return [self.put(email_id=f"job-{n}", **changes) for n in range(count)]
+
+    async def row(self, email_id: str = "order-4711") -> Row:
+        row = await self.ledger.find(email_id)
+        assert row is not None, f"{email_id} has no row"
+        return row
+
+    def sent(self, email_id: str) -> int:
+        """How many requests left for this job."""
+        return sum(email_id_tag(job.email_id) == email_id_tag(email_id) for job, _ in self.mailer.sent)
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 4 * 3600) -> None:
+        """Let time pass until something holds."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + within_s
+        while not holds():
+            assert loop.time() < end_s, "it did not come to pass"
+            await asyncio.sleep(0.05)
+
+    async def drain(self, polling: asyncio.Task[None], timeout_s: float = 45.0) -> int:
+        hand = Hand(intake=self.lane.intake, governor=self.governor, pauses=self.pauses, settler=self.lane.settler)
+        return await drain(hand, polling=polling, stop=self.stop, timeout_s=timeout_s)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        works = [
+            self.governor.run(),
+            self.lane.keeper.run(),
+            self.lane.settler.run(),
+            self.pauses.run(),
+        ]
+        tasks = [asyncio.create_task(work) for work in works]
+        polling = asyncio.create_task(self.lane.intake.run())
+        try:
+            yield polling
+        finally:
+            for task in (*tasks, polling):
+                task.cancel()
+            self.lane.intake.abandon()
+            results = await asyncio.gather(*tasks, polling, return_exceptions=True)
+        broken = [r for r in results if isinstance(r, Exception)]
+        assert not broken, broken
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+def make_rig() -> MakeRig:
+    """Make a rig; keywords change one thing. `shared`: on the queue and ledger of another one."""
+
+    def make(
+        *answers: Any,
+        rate: float = 1000.0,
+        slots: int = 10,
+        policy: RetryPolicy | None = None,
+        delivery: Delivery | None = None,
+        has_dead_letter_queue: bool = True,
+        life: QueueLife | None = None,
+        visibility_s: int = 60,
+        shared: Rig | None = None,
+    ) -> Rig:
+        clock = FakeClock()
+        queue = shared.queue if shared else FakeQueue(clock)
+        ledger = shared.ledger if shared else FakeLedger(clock)
+        mailer = FakeMailer(*answers)
+        dead_letters = FakeDeadLetterQueue() if has_dead_letter_queue else None
+        account = FakeAccount()
+        governor = Governor(slots=slots, rate=0.0)
+        governor.set_rate(rate)
+        pauses = Pauses(clock=clock, default_set="tank")
+        pauses.when_stopped(governor.halt)
+        watch = AccountWatch(account=account, governor=governor, pauses=pauses, fixed_rate=rate, share=0.9)
+        pauses.probe_by(Concerned.ACCOUNT, watch.ask)
+        pauses.probe_by(Concerned.SES, watch.ask)
+        pauses.probe_by(Concerned.STORE, lambda: _works(ledger))
+        lane = make_lane(
+            Outside(queue=queue, dead_letter_queue=dead_letters, mailer=mailer, ledger=ledger, clock=clock),
+            Knobs(
+                lane="ordinary",
+                source="jobs",
+                owner="node/process",
+                configuration_set="tank",
+                visibility_s=visibility_s,
+                ses_timeout_s=25.0,
+                delivery=delivery or Delivery(configuration_sets=frozenset({"tank"})),
+                policy=policy or RetryPolicy(in_doubt_wait_s=120.0),
+                names=Recipients(hash_key="0123456789abcdef"),
+                jitter=lambda: 0.5,
+                life=lambda: life or QueueLife(max_receive_count=100),
+            ),
+            governor=governor,
+            pauses=pauses,
+        )
+        return Rig(
+            clock=clock,
+            queue=queue,
+            dead_letters=dead_letters,
+            mailer=mailer,
+            ledger=ledger,
+            account=account,
+            governor=governor,
+            pauses=pauses,
+            lane=lane,
+            watch=watch,
+        )
+
+    return make
+
+
+async def _works(ledger: FakeLedger) -> bool:
+    try:
+        await ledger.check()
+    except Exception:  # noqa: BLE001 - whatever the fake was told to raise
+        return False
+    return True

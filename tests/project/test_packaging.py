@@ -1,0 +1,336 @@
+"""What the program is installed with agrees with the program: image, unit, lock, queues, rights."""
+
+import ast
+import itertools
+import json
+import logging
+import re
+import tomllib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aioboto3
+import pytest
+from moto.server import ThreadedMotoServer
+from packaging.requirements import Requirement
+
+from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.ports import QueueFacts
+from tank_mailer.settings import Settings
+from tank_mailer.standin import Standin, StandinOptions
+
+ROOT = Path(__file__).parents[2]
+ADAPTERS = ROOT / "tank_mailer" / "adapters"
+TEMPLATE = ROOT / "config" / "aws" / "queues.json"
+POLICY = ROOT / "config" / "aws" / "iam-policy.json"
+LOCK = ROOT / "config" / "requirements.txt"
+UNIT = ROOT / "systemd" / "tank-mailer.service"
+INSTALL = ROOT / "docs" / "install.md"
+ACCOUNT_ID, REGION = "123456789012", "eu-west-1"
+DAY_S = 86_400
+FOREVER = "0"
+
+
+def default(setting: str) -> Any:  # noqa: ANN401 - of the setting's own type
+    return Settings.model_fields[setting].get_default(call_default_factory=False)
+
+
+# --- image -----------------------------------------------------------------------------------------
+
+
+def instructions(stage: int) -> list[tuple[str, str]]:
+    """Instruction and argument of each step of a stage of the Dockerfile."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    steps = [(name, " ".join(rest.split())) for name, _, rest in (line.partition(" ") for line in lines) if name]
+    starts = [n for n, (name, _) in enumerate(steps) if name == "FROM"]
+    return steps[starts[stage] : [*starts, len(steps)][stage + 1] if stage >= 0 else None]
+
+
+def test_the_image_runs_the_daemon_as_process_1() -> None:
+    """A shell as process 1 would not hand the signal on: no drain."""
+    last = dict(instructions(-1))
+
+    assert json.loads(last["ENTRYPOINT"]) == ["tank-mailer"]
+    assert json.loads(last["CMD"]) == ["run"]
+    assert last["STOPSIGNAL"] == "SIGTERM"
+
+
+def test_the_image_runs_as_nobody_special_and_keeps_its_state_in_a_volume() -> None:
+    last = instructions(-1)
+    state = dict(last)["VOLUME"]
+    environment = dict(part.split("=", 1) for name, rest in last if name == "ENV" for part in rest.split())
+
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", dict(last)["USER"])
+    assert environment["STATE_DIRECTORY"] == dict(last)["WORKDIR"] == state
+    assert "TANK_DATABASE_URL" not in environment  # it would hide a secret file of that name
+
+
+def test_both_stages_have_the_same_python() -> None:
+    assert instructions(0)[0][1].removesuffix(" AS build") == instructions(-1)[0][1] == "python:3.13-slim"
+
+
+def test_the_build_sees_no_secrets() -> None:
+    """What is sent to the engine is a list of what may be, not of what may not."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    copied = {
+        source
+        for name, rest in instructions(0)
+        if name == "COPY"
+        for source in rest.split()[:-1]
+    }  # fmt: skip
+
+    assert rules[0] == "*"
+    assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == copied
+
+
+def test_docker_waits_longer_than_a_drain() -> None:
+    texts = [(ROOT / "Dockerfile").read_text(encoding="utf-8"), INSTALL.read_text(encoding="utf-8")]
+    waits_s = [[int(s) for s in re.findall(r"(?:stop -t|--stop-timeout) (\d+)", text)] for text in texts]
+
+    assert all(waits_s)
+    assert min(itertools.chain(*waits_s)) > default("drain_timeout_s")
+
+
+# --- libraries -------------------------------------------------------------------------------------
+
+
+def test_the_lock_names_what_the_package_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [Requirement(one) for one in (*project["dependencies"], *project["optional-dependencies"]["postgresql"])]
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert [str(one) for one in needed if locked.get(one.name, "") not in one.specifier] == []
+
+
+def test_the_lock_has_hashes_and_no_address() -> None:
+    steps = re.sub(r"^#.*\n", "", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", "").splitlines()
+
+    assert [step[:60] for step in steps if not re.search(r"==\S+ .*--hash=sha256:[0-9a-f]{64}", step)] == []
+    assert not re.search(r"://|index-url|find-links", LOCK.read_text(encoding="utf-8"))
+
+
+# --- unit ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unit() -> Mapping[str, str]:
+    """The keys of the unit; of one that stands there twice, the last."""
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    return dict(re.findall(r"^([A-Za-z]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("Type", "notify", id="ready-when-it-says-so"),
+        pytest.param("NotifyAccess", "main", id="nobody-else-speaks-for-it"),
+        pytest.param("Restart", "on-failure", id="a-crash-is-restarted"),
+        pytest.param("RestartPreventExitStatus", "78", id="bad-settings-are-not"),
+        pytest.param("StartLimitIntervalSec", FOREVER, id="it-never-gives-up"),
+        pytest.param("StateDirectory", "tank-mailer", id="state-below-var-lib"),
+        pytest.param("StateDirectoryMode", "0700", id="state-is-nobody-elses-to-read"),
+        pytest.param("User", "tank-mailer", id="a-user-of-its-own"),
+    ],
+)
+def test_the_unit(unit: Mapping[str, str], key: str, value: str) -> None:
+    assert unit[key] == value
+
+
+def test_systemd_waits_longer_than_a_drain(unit: Mapping[str, str]) -> None:
+    assert int(unit["TimeoutStopSec"]) > default("drain_timeout_s")
+
+
+def test_the_unit_and_the_user_belong_together(unit: Mapping[str, str]) -> None:
+    text = (ROOT / "systemd" / "tank-mailer.sysusers").read_text(encoding="utf-8")
+    users = [line.split() for line in text.splitlines() if line.startswith("u ")]
+
+    assert [(user[1], user[-1]) for user in users] == [(unit["User"], f"/var/lib/{unit['StateDirectory']}")]
+
+
+# --- rights ----------------------------------------------------------------------------------------
+
+SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses"}  # IAM knows both SES APIs by one name
+
+
+def called_actions() -> Iterator[str]:
+    """IAM's names for the calls in the adapters: those on an attribute that is annotated as a client."""
+    for path in sorted(ADAPTERS.glob("*.py")):
+        for klass in (
+            node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+        ):
+            clients = dict(_clients(klass))
+            for node in ast.walk(klass):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=owner), attr=method)) if owner in clients:
+                        yield f"{clients[owner]}:{_action(method)}"
+                    case _:
+                        pass
+
+
+def _clients(klass: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for node in klass.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Constant(value=str(kind))) if kind in SERVICES:
+                yield name, SERVICES[kind]
+            case _:
+                pass
+
+
+def _action(method: str) -> str:
+    return "".join(part.title() for part in method.removesuffix("_batch").split("_"))
+
+
+def statements() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(POLICY.read_text(encoding="utf-8"))["Statement"]
+    return found
+
+
+def each(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_policy_allows_what_is_called_and_no_more() -> None:
+    allowed = {action for one in statements() for action in each(one["Action"])}
+
+    assert allowed == set(called_actions())
+
+
+def test_ses_is_called_in_one_form() -> None:
+    """SendEmail with a raw mail is authorised as ses:SendRawEmail: another right (aws-facts 8.1)."""
+    assert '"Raw"' not in (ADAPTERS / "ses.py").read_text(encoding="utf-8")
+
+
+def test_every_client_is_known_to_this_test() -> None:
+    """A client in a place where `called_actions` does not look would make calls that nobody allows."""
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tank_mailer").rglob("*.py"))
+
+    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2"}
+
+
+def test_only_the_send_rate_is_allowed_on_everything() -> None:
+    wide = [one["Action"] for one in statements() if any(each(r) for r in each(one["Resource"]) if r == "*")]
+
+    assert wide == ["ses:GetAccount"]
+
+
+def test_the_policy_names_the_queues_of_the_template() -> None:
+    named = {r.rpartition(":")[2] for one in statements() for r in each(one["Resource"]) if ":sqs:" in r}
+
+    assert named == {resource["Properties"]["QueueName"] for resource in resolved_queues().values()}
+
+
+# --- queues ----------------------------------------------------------------------------------------
+
+
+def resolved_queues(name: str = "tank") -> dict[str, Any]:
+    """The template's resources as CloudFormation would read them, on the stand-in's account."""
+
+    def resolve(value: Any) -> Any:  # noqa: ANN401 - JSON
+        match value:
+            case {"Fn::Sub": str(text)}:
+                return text.replace("${Name}", name)
+            case {"Fn::GetAtt": [str(other), "Arn"]}:
+                queue = resolve(resources[other]["Properties"]["QueueName"])
+                return f"arn:aws:sqs:{REGION}:{StandinOptions().account_id}:{queue}"
+            case dict():
+                return {key: resolve(inner) for key, inner in value.items()}
+            case _:
+                return value
+
+    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    resources = template["Resources"]
+    return {key: resolve(resource) for key, resource in resources.items()}
+
+
+def attributes(properties: Mapping[str, Any]) -> dict[str, str]:
+    """A queue's properties as CreateQueue takes them."""
+    given = {key: value for key, value in properties.items() if key != "QueueName"}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+
+
+@pytest.fixture
+def session() -> aioboto3.Session:
+    return aioboto3.Session(region_name=REGION, aws_access_key_id="nobody", aws_secret_access_key="nothing")
+
+
+@pytest.fixture
+def moto_url() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[Standin]:
+    async with Standin.start(StandinOptions(region=REGION)) as standin:
+        yield standin
+
+
+async def facts(session: aioboto3.Session, endpoint: str, url: str) -> QueueFacts:
+    """What the daemon sees of a queue."""
+    async with session.client("sqs", endpoint_url=endpoint) as sqs:
+        return await SqsQueue(url=url, receiving=sqs, settling=sqs).facts()
+
+
+def assert_that_they_serve(outbound: QueueFacts, dead_letters: QueueFacts) -> None:
+    assert outbound.dead_letter_queue == "tank-dead-letter"
+    assert outbound.max_receive_count == 100  # DESIGN 5.7
+    assert outbound.visibility_s == default("visibility_timeout_s")
+    assert outbound.retention_s < dead_letters.retention_s == 14 * DAY_S  # it keeps the first enqueue time (SQS)
+    assert dead_letters.retention_s < default("retention_days") * DAY_S  # DESIGN 8
+    assert dead_letters.max_bytes >= outbound.max_bytes
+
+
+async def test_the_template_makes_the_queues(session: aioboto3.Session, moto_url: str) -> None:
+    async with session.client("cloudformation", endpoint_url=moto_url) as cloud:
+        await cloud.create_stack(StackName="tank-queues", TemplateBody=TEMPLATE.read_text(encoding="utf-8"))
+        stack = (await cloud.describe_stacks(StackName="tank-queues"))["Stacks"][0]
+    urls = {output["Description"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert_that_they_serve(
+        await facts(session, moto_url, urls["TANK_OUTBOUND_QUEUE_URL"]),
+        await facts(session, moto_url, urls["TANK_DEAD_LETTER_QUEUE_URL"]),
+    )
+
+
+async def test_the_stand_in_takes_the_same_queues(session: aioboto3.Session, standin: Standin) -> None:
+    urls = dict[str, str]()
+    async with session.client("sqs", endpoint_url=standin.url) as sqs:
+        for key in ("DeadLetterQueue", "OutboundQueue"):
+            properties = resolved_queues()[key]["Properties"]
+            made = await sqs.create_queue(QueueName=properties["QueueName"], Attributes=attributes(properties))
+            urls[key] = made["QueueUrl"]
+
+    assert_that_they_serve(
+        await facts(session, standin.url, urls["OutboundQueue"]),
+        await facts(session, standin.url, urls["DeadLetterQueue"]),
+    )
+
+
+def test_a_stack_that_is_deleted_leaves_the_queues() -> None:
+    """There may be jobs on them: no job is lost."""
+    kept = {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in resolved_queues().values()}
+
+    assert kept == {("Retain", "Retain")}
+
+
+async def test_iam_takes_the_policy(session: aioboto3.Session, moto_url: str) -> None:
+    """Moto checks a policy's grammar as IAM does."""
+    text = POLICY.read_text(encoding="utf-8")
+    filled = {"REGION": REGION, "ACCOUNT_ID": ACCOUNT_ID, "IDENTITY": "example.com", "CONFIGURATION_SET": "tank"}
+    for placeholder, value in filled.items():
+        assert re.search(rf"\b{placeholder}\b", INSTALL.read_text(encoding="utf-8"))
+        text = re.sub(rf"\b{placeholder}\b", value, text)
+
+    async with session.client("iam", endpoint_url=moto_url) as iam:
+        made = await iam.create_policy(PolicyName="tank-mailer", PolicyDocument=text)
+
+    assert made["Policy"]["Arn"] == f"arn:aws:iam::{ACCOUNT_ID}:policy/tank-mailer"
+    assert not re.search(r"[A-Z]+_[A-Z]+", text)
