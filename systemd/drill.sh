@@ -17,6 +17,7 @@ clean_up() {
     systemctl stop $unit 2>/dev/null || true
     systemctl stop tank-standin 2>/dev/null || true
     rm -rf "$dropin" $state
+    rmdir --ignore-fail-on-non-empty "${dropin%/*}" 2>/dev/null || true
     systemctl daemon-reload
     systemctl reset-failed $unit 2>/dev/null || true
 }
@@ -27,6 +28,7 @@ failed() { printf 'FAILED: %s\n' "$1" >&2; journalctl -u $unit -n 20 --no-pager 
 shown() { systemctl show -P "$1" $unit; }
 
 # use LINE...: the unit, with these lines of [Service] on top.
+# shellcheck disable=SC2016 # systemd fills in what stands in single quotes
 use() {
     mkdir -p "${dropin%/*}"
     printf '%s\n' '[Service]' 'EnvironmentFile=' 'StateDirectory=' 'StateDirectory=tank-mailer-drill' \
@@ -39,8 +41,9 @@ use() {
 
 # put ID COUNT: so many jobs on the queue.
 put() {
+    local rest='"from": "a@example.com", "to": "b@example.org", "subject": "-", "body": "-"'
     for n in $(seq "$2"); do
-        printf '{"email_id": "%s-%s", "from": "a@example.com", "to": "b@example.org", "subject": "-", "body": "-"}\n' "$1" "$n"
+        printf '{"email_id": "%s-%s", %s}\n' "$1" "$n" "$rest"
     done | AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=standin \
         AWS_SECRET_ACCESS_KEY=standin TANK_OUTBOUND_QUEUE_URL=$queue $program enqueue - --format jsonl >/dev/null
 }

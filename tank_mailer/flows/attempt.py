@@ -54,8 +54,11 @@ class Attempt:
     keeper: LeaseKeeper
     clock: Clock
 
-    async def make(self, story: Story, job: EmailJob, row: Row) -> Attempted:
-        """Attempt `job`, whose row was read as `row`; `story.row` is left as it is on disk."""
+    async def make(self, story: Story, job: EmailJob) -> Attempted:
+        """Attempt `job` from `story.row` on, which is left as it is on disk."""
+        row = story.row
+        if row is None:
+            raise AssertionError("an attempt without a row")
         concerns = self.concerns(job)
         if wait_s := max((self.pauses.wait_s(concern) or 0.0 for concern in concerns), default=0.0):
             return await self._give_back(story, row, GivenBack(Reason.SENDING_PAUSED, wait_s))

@@ -188,19 +188,18 @@ class Sending:
         if self.delivery.redirect_to is not None:
             story.job = job = job.redirected(self.delivery.redirect_to)
         while True:
-            attempted = await self._re_attempt(story, job, row)
+            attempted = await self._re_attempt(story, job)
             if isinstance(attempted, LookAgain):
                 return False
-            done = await self._conclude(story, job, story.row or row, attempted)
+            done = await self._conclude(story, job, story.row, attempted)
             if done is not None:
-                return done
-            row = story.row or row  # kept for the trial of a pause: once more
+                return done  # else kept for the trial of a pause: once more
 
-    async def _re_attempt(self, story: Story, job: EmailJob, row: Row) -> Attempted:
+    async def _re_attempt(self, story: Story, job: EmailJob) -> Attempted:
         """Attempt, and again after a throttle answer while the lease has room for it."""
 
         async def once() -> Attempted:
-            attempted = await self.attempt.make(story, job, story.row or row)
+            attempted = await self.attempt.make(story, job)
             if isinstance(attempted, Throttled):
                 self.governor.slow_down()
                 await self._defer(story, attempted)

@@ -564,15 +564,15 @@ ANYTHING = st.text(st.characters(), max_size=200)
 STATUSES = st.one_of(st.none(), st.integers(0, 599))
 
 
-@given(text=ANYTHING, code=st.one_of(st.sampled_from([*BY_CODE, "", "503"]), ANYTHING), status=STATUSES)
+@given(text=ANYTHING, code=st.sampled_from([*BY_CODE, *BY_TYPE, "NewException", "", "503"]), status=STATUSES)
 def test_whatever_comes_is_judged(text: str, code: str, status: int | None) -> None:
     """The closed list holds for every answer; what is told of it stays one line of a few hundred characters."""
     fault = Fault(text=text, code=code, status=status)
     for known in (False, True):
         outcome = judged(fault, known=known)
         assert not isinstance(outcome, Accepted)
-        assert len(detail_of(outcome)) <= 400 + len(code)
-        assert not {"\n", "\r", "\u2028", "\u2029"} & set(detail_of(outcome).removeprefix(f"HTTP {status} {code}"))
+        assert len(detail_of(outcome)) <= 400
+        assert not {"\n", "\r", "\u2028", "\u2029"} & set(detail_of(outcome))
 
 
 @pytest.mark.xfail(strict=True, reason="_describe folds white space only: NUL, ESC, BEL and C1 stay in the detail")
@@ -612,10 +612,11 @@ QUADRATIC = pytest.mark.xfail(
     reason="_ADDRESS runs over the whole text before it is cut, in time that grows with its square",
 )
 MEGABYTES = 4_000_000
+LONG_S, SHORT_S = 5.0, 0.3
 MUCH_TEXT = [
-    pytest.param("a" * MEGABYTES, id="one-word", marks=QUADRATIC),
+    pytest.param("a" * 20_000, id="one-word", marks=QUADRATIC),  # linear: milliseconds; a megabyte took hours
     pytest.param("a " * (MEGABYTES // 2), id="many-words"),
-    pytest.param("@" * MEGABYTES, id="at-signs", marks=QUADRATIC),
+    pytest.param("@" * MEGABYTES, id="at-signs"),
     pytest.param("<" * MEGABYTES, id="angle-brackets"),
     pytest.param(PAGE * (MEGABYTES // len(PAGE)), id="pages"),
     pytest.param("\n" * MEGABYTES, id="line-ends"),
@@ -632,6 +633,6 @@ MUCH_TEXT = [
 def test_megabytes_of_text_do_not_stop_the_daemon(text: str, answered: Fault) -> None:
     """Judging runs on the event loop: while it takes, no lease is extended."""
     fault = Fault(text=text, code=answered.code, status=answered.status)
-    with alarm_after(2.0):
+    with alarm_after(LONG_S if len(text) > MEGABYTES // 2 else SHORT_S):
         outcome = judged(fault)
     assert len(detail_of(outcome)) <= 400

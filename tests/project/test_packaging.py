@@ -32,7 +32,7 @@ DAY_S = 86_400
 FOREVER = "0"
 
 
-def default(setting: str) -> Any:  # noqa: ANN401 - of the setting's own type
+def default(setting: str) -> Any:
     return Settings.model_fields[setting].get_default(call_default_factory=False)
 
 
@@ -228,7 +228,7 @@ def test_the_policy_names_the_queues_of_the_template() -> None:
 def resolved_queues(name: str = "tank") -> dict[str, Any]:
     """The template's resources as CloudFormation would read them, on the stand-in's account."""
 
-    def resolve(value: Any) -> Any:  # noqa: ANN401 - JSON
+    def resolve(value: Any) -> Any:
         match value:
             case {"Fn::Sub": str(text)}:
                 return text.replace("${Name}", name)

@@ -1,0 +1,190 @@
+"""The daemon as a process of its own, against the stand-in in ours."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aioboto3
+import asyncpg
+import pytest
+
+from tank_mailer.standin import AccountSettings, Standin, StandinOptions
+from tank_mailer.standin.queue import Place
+from tests.builders import make_body
+from tests.contract.postgres import run_server
+
+PATIENCE_S = 120.0
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
+QUICK = {  # the shortest lease that the settings allow: a killed daemon's messages come back sooner
+    "TANK_VISIBILITY_TIMEOUT_S": "20",
+    "TANK_SES_TIMEOUT_S": "3",
+    "TANK_IN_DOUBT_WAIT_S": "1",
+    "TANK_CONFIGURATION_SET": "tank",
+}
+
+
+@dataclass(eq=False)
+class Daemon:
+    """One process."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def events(self) -> Counter[str]:
+        return Counter(line["event"] for line in self.lines)
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.process.wait()
+
+
+@dataclass(kw_only=True)
+class Site:
+    """A customer's site: queues, the account, a folder, and daemons."""
+
+    standin: Standin
+    folder: Path
+    environment: dict[str, str]
+    name: str = "jobs"
+    _daemons: list[Daemon] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"{self.standin.url}/000000000000/{self.name}"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "tank-mailer.db"
+
+    async def start(self, **changes: str) -> Daemon:
+        """Start a daemon; it is killed at the end of the test if it still runs."""
+        log = self.folder / f"log-{len(self._daemons)}"
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tank_mailer",
+                "run",
+                cwd=self.folder,
+                env=self.environment | changes,
+                stdout=out,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        daemon = Daemon(process, log)
+        self._daemons.append(daemon)
+        return daemon
+
+    async def put(self, bodies: Iterable[str]) -> None:
+        bodies = list(bodies)
+        async with aioboto3.Session().client("sqs", endpoint_url=self.standin.url, region_name="eu-west-1",
+                                             aws_access_key_id="x", aws_secret_access_key="y") as sqs:  # fmt: skip
+            for start in range(0, len(bodies), 10):
+                entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+                await sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+
+    async def put_jobs(self, count: int, prefix: str = "job") -> list[str]:
+        ids = [f"{prefix}-{n}" for n in range(count)]
+        await self.put(make_body(email_id=email_id, to=f"{email_id}@example.org") for email_id in ids)
+        return ids
+
+    def accepted(self) -> Counter[str]:
+        """What the outside observer saw: how often each job was accepted."""
+        return Counter(entry.email_id for entry in self.standin.state.mailbox.log)
+
+    def depth(self, name: str | None = None) -> int:
+        """Messages on a queue, hidden ones included."""
+        queue = self.standin.state.queues.named(name or self.name).queue
+        return sum(queue.count(place) for place in Place)
+
+    def rows(self) -> dict[str, sqlite3.Row]:
+        with contextlib.closing(sqlite3.connect(self.store)) as db:
+            db.row_factory = sqlite3.Row
+            return {row["email_id"]: row for row in db.execute("select * from jobs")}
+
+    async def until(self, holds: Callable[[], bool], daemon: Daemon | None = None, *, what: str = "") -> None:
+        """Wait for something to be so; a daemon that dies meanwhile is told at once."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + PATIENCE_S
+        while not holds():
+            if daemon is not None and daemon.process.returncode is not None:
+                raise AssertionError(f"the daemon has ended: {daemon.log.read_text()[-3000:]}")
+            if loop.time() > end_s:
+                tail = "".join(d.log.read_text()[-2000:] for d in self._daemons[-1:])
+                raise AssertionError(f"waited in vain for {what}: {tail}")
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        for daemon in self._daemons:
+            if daemon.process.returncode is None:
+                await daemon.stop(signal.SIGKILL)
+
+
+OpenSite = Callable[..., Any]
+
+
+@pytest.fixture
+def open_site(tmp_path: Path) -> OpenSite:
+    """A site for the length of a block: `async with open_site(rate=...) as site`."""
+
+    @asynccontextmanager
+    async def open_one(
+        *,
+        rate: float = 1000,
+        max_receive_count: int = 100,
+        ses_latency_s: float = 0.0,
+        folder: str = "site",
+        **changes: str,
+    ) -> AsyncIterator[Site]:
+        options = StandinOptions(
+            account=AccountSettings(max_send_rate=rate, max_24_hour_send=1_000_000), ses_latency_s=ses_latency_s
+        )
+        async with Standin.start(options) as standin:
+            queues = standin.state.queues
+            queues.create("dead", {})
+            arn = "arn:aws:sqs:eu-west-1:000000000000:dead"
+            policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count}
+            queues.create("jobs", {"RedrivePolicy": json.dumps(policy)})
+            where = tmp_path / folder
+            where.mkdir()
+            environment = KEYS | QUICK | {
+                "PATH": "/usr/bin:/bin",
+                "AWS_ENDPOINT_URL": standin.url,
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "STATE_DIRECTORY": str(where),
+                "TANK_OUTBOUND_QUEUE_URL": f"{standin.url}/000000000000/jobs",
+                "TANK_RATE_SHARE": "1",
+            } | changes  # fmt: skip
+            site = Site(standin=standin, folder=where, environment=environment)
+            try:
+                yield site
+            finally:
+                await site.close()
+
+    return open_one
+
+
+@pytest.fixture
+async def postgres_url() -> AsyncIterator[str]:
+    """An empty database on a real PostgreSQL server."""
+    with run_server() as server:
+        connection = await asyncpg.connect(server.dsn("postgres"))
+        try:
+            await connection.execute("CREATE DATABASE tank")
+        finally:
+            await connection.close()
+        yield server.url("tank")
