@@ -28,7 +28,7 @@ def make_address(text: str = "recipient@example.org") -> Address:
     return parse_address(text)
 
 
-def make_job(**changes: Any) -> EmailJob:  # noqa: ANN401 - any field's value; `replace` checks the names
+def make_job(**changes: Any) -> EmailJob:
     """Make a valid job; fields are those of `EmailJob`, addresses may be texts, one of them may stand alone.
 
     The content hash is that of the changed job, unless it is given.

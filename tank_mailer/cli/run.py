@@ -9,6 +9,7 @@ import typer
 from tank_mailer import daemon
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, EnvFile, environment, settings_or_exit
 from tank_mailer.core.errors import ConfigurationError
+from tank_mailer.settings import Loaded, SettingsError, load_settings
 from tank_mailer.telemetry.log import configure_logging, get_logger
 
 log = get_logger()
@@ -23,8 +24,9 @@ def run(env_file: EnvFile = None) -> None:
 
     Example: tank-mailer run --env-file /etc/tank-mailer/tank-mailer.env
     """
-    loaded = settings_or_exit(env_file)
-    settings, environ = loaded.settings, environment()
+    environ = environment()
+    loaded = _settings(env_file)
+    settings = loaded.settings
     at_terminal = sys.stdout.isatty() and loaded.is_default("TANK_LOG_FORMAT")
     output = configure_logging(
         level=settings.log_level,
@@ -48,3 +50,16 @@ def run(env_file: EnvFile = None) -> None:
     finally:
         output.close()
     raise typer.Exit(code)
+
+
+def _settings(env_file: Path | None) -> Loaded:
+    """At a terminal faults are for reading; elsewhere they are log lines like all others."""
+    if sys.stderr.isatty():
+        return settings_or_exit(env_file)
+    try:
+        return load_settings(env_file, environment())
+    except SettingsError as error:
+        with configure_logging(level="info", fmt="json", node="", journal="JOURNAL_STREAM" in environment()):
+            for fault in error.faults:
+                log.error("settings_refused", name=fault.name, problem=fault.problem, remedy=fault.remedy)
+        raise typer.Exit(EXIT_BAD_SETTINGS) from None

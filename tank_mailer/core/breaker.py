@@ -19,7 +19,7 @@ class Breaker:
         return len(self.jobs) >= TRIPS_AT
 
     def after(self, outcome: Outcome, email_id: str) -> "Breaker":
-        """Count one more attempt: any answer that SES gave for good ends the row."""
+        """Count one more attempt; only an acceptance proves that SES works."""
         match outcome:
             case Unreachable() | Failed() | InDoubt():
                 return Breaker(self.jobs | {email_id})

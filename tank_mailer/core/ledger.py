@@ -38,7 +38,7 @@ class Row:
         owner: node and process of the attempt that is or was under way.
         attempt: attempts begun over the id's whole life; goes out as a tag.
         charged: attempts that count against `TANK_MAX_ATTEMPTS`.
-        throttles: throttled attempts since the last that was not.
+        throttles: throttled attempts since the last that was accepted or charged.
         receipt_handle: the queue's; lets a parked message be extended and deleted without a receive.
         lease_ends_at: until when the attempt under way is covered.
         due_at: when a deferred or doubtful job goes on.
@@ -100,14 +100,15 @@ class Row:
         )
 
     def deferred(self, due_at: datetime, now: datetime, reason: Reason, detail: str = "") -> "Row":
-        """Will be tried again, nothing charged."""
+        """Will be tried again, nothing charged; only a throttle is about this job at all."""
+        is_throttled = reason is Reason.THROTTLED
         return replace(
             self._step(State.DEFERRED, now),
             due_at=due_at,
             reason=reason,
             detail=detail or None,
-            throttles=self.throttles + 1 if reason is Reason.THROTTLED else self.throttles,
-            first_failed_at=self.first_failed_at or now,
+            throttles=self.throttles + is_throttled,
+            first_failed_at=self.first_failed_at or (now if is_throttled else None),
         )
 
     def put_off(self, due_at: datetime, now: datetime, reason: Reason, detail: str) -> "Row":
@@ -116,14 +117,27 @@ class Row:
 
     def failed(self, due_at: datetime, now: datetime, reason: Reason, detail: str) -> "Row":
         """Will be tried again, one attempt charged."""
-        return replace(self.deferred(due_at, now, reason, detail), charged=self.charged + 1, throttles=0)
-
-    def given_back(self, due_at: datetime, now: datetime, reason: Reason | None) -> "Row":
-        """No request left: as if this attempt had not been begun; a doubt about an earlier one stays."""
-        was_doubtful = self.state is State.IN_DOUBT
         return replace(
-            self._step(State.IN_DOUBT if was_doubtful else State.DEFERRED, now), due_at=due_at, reason=reason
+            self.deferred(due_at, now, reason, detail),
+            charged=self.charged + 1,
+            throttles=0,
+            first_failed_at=self.first_failed_at or now,
         )
+
+    def given_back(
+        self, due_at: datetime, now: datetime, reason: Reason | None, *, before: "Row | None" = None
+    ) -> "Row":
+        """No request left: as if the attempt had not been begun; an earlier doubt stays one.
+
+        Args:
+            due_at: when it is to be tried again.
+            now: the time.
+            reason: why, if something was wrong.
+            before: the row that the attempt was begun from, if it was.
+        """
+        earlier = before or self
+        state = State.IN_DOUBT if earlier.state is State.IN_DOUBT else State.DEFERRED
+        return replace(self._step(state, now), due_at=due_at, reason=reason, resends=earlier.resends)
 
     def doubted(self, due_at: datetime, now: datetime, reason: Reason, detail: str = "") -> "Row":
         """The request may have reached SES."""
@@ -132,7 +146,6 @@ class Row:
             due_at=due_at,
             reason=reason,
             detail=detail or None,
-            first_failed_at=self.first_failed_at or now,
         )
 
     def ended(self, state: State, now: datetime, reason: Reason, detail: str = "") -> "Row":

@@ -153,7 +153,7 @@ BY_TYPE: Mapping[str, Row] = {
     "ParamValidationError": (Meaning.REFUSED, Reason.REJECTED),
 }
 
-# Lower-case beginnings of known messages (aws-facts 1.5, 1.5.2, 1.2).
+# Lower-case beginnings of known messages (aws-facts 1.5, 1.5.2).
 BY_TEXT: tuple[tuple[str, Row], ...] = (
     ("daily message quota exceeded", (Meaning.ACCOUNT_HELD, Reason.QUOTA_EXCEEDED)),
     ("maximum sending rate exceeded", (Meaning.THROTTLED, Reason.THROTTLED)),
@@ -263,7 +263,7 @@ def read(fault: Fault) -> Row:
             return Meaning.UNREACHABLE, Reason.UNREACHABLE
         return Meaning.IN_DOUBT, Reason.ANSWER_LOST
     if fault.is_coded:  # a proxy's page may quote any text
-        text = fault.text.lower()
+        text = fault.text[:_MAX_READ].lower()
         for beginning, row in BY_TEXT:
             if text.startswith(beginning):
                 return row
@@ -303,19 +303,21 @@ def _outcome(row: Row, fault: Fault, job: EmailJob, configuration_set: str, *, k
         case Meaning.UNREACHABLE:
             return Unreachable(detail)
         case Meaning.UNVERIFIED:
-            return _unverified(fault, job, detail, known=known)
+            return _unverified(fault, job, known=known)
         case Meaning.DENIED:
-            return _denied(fault, job, detail, known=known)
+            return _denied(fault, job, known=known)
 
 
 _LISTED = re.compile(r"in region [A-Za-z0-9-]+:\s*(?P<names>.*)", re.DOTALL)
-_RESOURCE = re.compile(r"on resource [`'](?P<arn>arn:[^`']*)['`]")
+_NAMED = re.compile(r"(?:\"[^\"]*\"|[^,\"<>]*)\s*<(?P<mailbox>[^<>]*)>")  # SES lists a sender as the request spelled it
+_RESOURCE = re.compile(r"on resource:? ?[`']?(?P<arn>arn:[^`'\s]*)")
 
 
-def _unverified(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Outcome:
+def _unverified(fault: Fault, job: EmailJob, *, known: bool) -> Outcome:
     """Sender or recipient? SES lists which identities failed; the list may be cut with "..." (aws-facts 1.5.1)."""
-    found = _LISTED.search(fault.text)
-    names = {_bare(name) for name in found["names"].split(",")} if found else set[str]()
+    found = _LISTED.search(fault.text[:_MAX_READ])
+    listed = _NAMED.sub(lambda name: name["mailbox"], found["names"]) if found else ""
+    names = {name.strip(" .\n").lower() for name in listed.split(",")}
     if not _is_of(job.sender.key, names) and any(_is_of(a.key, names) for a in job.recipients):
         return Refused(Reason.SANDBOX_RECIPIENT, "the account is in the sandbox: it may only mail verified addresses")
     detail = "the sender's identity is not verified in this region"
@@ -324,14 +326,9 @@ def _unverified(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Out
     return Refused(Reason.UNVERIFIED_SENDER, detail)
 
 
-def _bare(name: str) -> str:
-    """An identity without the display name that SES quotes with it."""
-    return name.rpartition("<")[2].strip(" >\n").lower()
-
-
-def _denied(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Outcome:
+def _denied(fault: Fault, job: EmailJob, *, known: bool) -> Outcome:
     """Read by its resource: an identity of this job concerns the job or its sender, all else the account."""
-    found = _RESOURCE.search(fault.text)
+    found = _RESOURCE.search(fault.text[:_MAX_READ]) if fault.is_coded else None  # a proxy's page may quote one
     kind, _, name = found["arn"].rpartition(":")[2].partition("/") if found else ("", "", "")
     names = {name.lower()}
     if kind == "identity" and _is_of(job.sender.key, names):
@@ -341,8 +338,7 @@ def _denied(fault: Fault, job: EmailJob, detail: str, *, known: bool) -> Outcome
         return Refused(Reason.ACCESS_DENIED, detail)
     if kind == "identity" and any(_is_of(a.key, names) for a in job.recipients):
         return Refused(Reason.SANDBOX_RECIPIENT, "in the sandbox the key may not mail this recipient's identity")
-    detail = f"the key is denied the action on {kind or 'a resource'}"
-    return Held(Concern(Concerned.ACCOUNT), Reason.ACCESS_DENIED, detail)
+    return Held(Concern(Concerned.ACCOUNT), Reason.ACCESS_DENIED, _describe(fault))
 
 
 def _is_of(mailbox: str, identities: set[str]) -> bool:
@@ -352,12 +348,19 @@ def _is_of(mailbox: str, identities: set[str]) -> bool:
     return mailbox in identities or not parents.isdisjoint(identities)
 
 
-_ADDRESS = re.compile(r"[^\s<>,;:'\"`]+@[^\s<>,;:'\"`]+")
+_ADDRESS = re.compile(r"[^\s<>,;:\"]+@[^\s<>,;:\"]+")
+_MAX_READ = 4000  # characters: SES says no more; a portal's page may be a megabyte
 _MAX_DETAIL = 300  # characters: a sentence, not a page
+_MAX_CODE = 80
 
 
 def _describe(fault: Fault) -> str:
     """What came, fit for logs: SES quotes addresses in its messages, which no log may hold."""
-    text = _ADDRESS.sub("<address>", " ".join(fault.text.split()))[:_MAX_DETAIL]
+    text, code = _harmless(fault.text)[:_MAX_DETAIL], _harmless(fault.code)[:_MAX_CODE]
     status = "" if fault.status is None else f"HTTP {fault.status} "
-    return f"{status}{fault.code}: {text}".strip(": ")
+    return f"{status}{code}: {text}".strip(": ")
+
+
+def _harmless(text: str) -> str:
+    printable = "".join(one if one.isprintable() else " " for one in text[:_MAX_READ])
+    return _ADDRESS.sub("<address>", " ".join(printable.split()))

@@ -31,7 +31,7 @@ CUT_EVERY_S = 1.0  # the answers of one round trip count once
 
 def cut(current: float, target: float) -> float:
     """Slow down after a throttle answer."""
-    return max(current * CUT, target * FLOOR)
+    return min(current, max(current * CUT, target * FLOOR))
 
 
 def recover(current: float, target: float, elapsed_s: float) -> float:

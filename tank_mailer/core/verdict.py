@@ -64,7 +64,7 @@ class History:
     Attributes:
         charged: attempts that ended in a definite failure of this job.
         resends: attempts begun in spite of a doubt.
-        throttles: attempts that SES throttled, since the last that it did not.
+        throttles: attempts that SES throttled, since the last that was accepted or charged.
         others_pass: whether another job was accepted since this one's first failure.
     """
 

@@ -76,7 +76,7 @@ class Attempt:
             self.no_longer_waits(story)
             story.limiter_wait_s += self.clock.boot_s() - asked_s
             if (stays := self._stays(story, went=went)) is not None:
-                return await self._give_back(story, begun, stays)
+                return await self._give_back(story, begun, stays, before=row)
             refund = False
             outcome = await self._judge(await self.mailer.send(job, attempt=begun.attempt), job)
             refund = isinstance(outcome, Unreachable)
@@ -137,10 +137,12 @@ class Attempt:
             return GivenBack(Reason.LEASE_LOST)
         return None
 
-    async def _give_back(self, story: Story, row: Row, back: GivenBack) -> GivenBack | LookAgain:
+    async def _give_back(
+        self, story: Story, row: Row, back: GivenBack, *, before: Row | None = None
+    ) -> GivenBack | LookAgain:
         """Leave a row that is bound to this message, so that its next receive is no surprise."""
         now = self.clock.now()
-        given_back = row.given_back(now + timedelta(seconds=back.delay_s), now, back.reason)
+        given_back = row.given_back(now + timedelta(seconds=back.delay_s), now, back.reason, before=before)
         if not await self.ledger.write(Change(given_back)):
             return LookAgain()
         story.row = given_back

@@ -164,6 +164,8 @@ def _for_the_sdk(aws: Mapping[str, Found]) -> dict[str, str]:
     Python's SDK reads AWS_DEFAULT_REGION and not AWS_REGION, which all others read.
     """
     handed = {name: one.value for name, one in aws.items() if not one.is_exported}
+    if not handed.keys().isdisjoint(AWS_CREDENTIALS):  # half a pair in a session hides the other half from the SDK
+        handed |= {name: aws[name].value for name in AWS_CREDENTIALS if name in aws}
     regions = [aws[name] for name in AWS_REGIONS if name in aws]
     chosen = next((one for one in regions if one.is_exported), regions[0] if regions else None)
     for name in AWS_REGIONS:

@@ -21,29 +21,103 @@ class LogEvent:
 
 
 LOG_EVENTS: Final = (
-    LogEvent("queue_polled", "debug", "A receive has ended.", ("queue", "messages", "asked", "duration_s")),
-    LogEvent("job_received", "debug", "A job was handed out to us.", ("queue", "receive_count", "age_s")),
-    LogEvent("lease_extended", "debug", "A job in work stays hidden for longer.", ("queue", "visibility_s")),
-    LogEvent("daemon_started", "info", "Settings and store are sound; polling begins.", ("version", "delivery")),
-    LogEvent("daemon_draining", "info", "A stop signal came: no more receives.", ("signal", "in_flight")),
-    LogEvent("daemon_stopped", "info", "All that was in work is settled or given back.", ("duration_s",)),
+    # Start and stop
+    LogEvent(
+        "daemon_started",
+        "info",
+        "Settings and store are sound; polling begins. What was found of queue, account and store.",
+        (
+            *("version", "queue", "visible", "in_flight", "max_receive_count", "dead_letter_queue"),
+            *("rate", "max_send_rate", "max_24_hour_send", "sent_last_24_hours", "production_access"),
+            *("store", "delivery", "paused"),
+        ),
+    ),
+    LogEvent("daemon_draining", "info", "A stop signal came: no more receives.", ("timeout_s",)),
+    LogEvent("daemon_stopped", "info", "All is settled or given back, but for what is `left`.", ("left",)),
+    LogEvent(
+        "settings_refused", "error", "The settings cannot be used.", ("name", "problem", "remedy", "reason", "detail")
+    ),
+    LogEvent("setting_odd", "warning", "A setting that works, but may not be meant so.", ("detail",)),
+    LogEvent(
+        "delivery_not_live", "warning", "A dry run, or a redirect: no recipient gets mail.", ("delivery", "remedy")
+    ),
+    LogEvent("doubt_unsettled", "warning", "No channel settles doubts: the window for doubles is open.", ("detail",)),
+    LogEvent("store_created", "warning", "An empty ledger was made; it knows no earlier mail.", ("store", "remedy")),
+    LogEvent("store_unavailable", "error", "The store cannot be opened; tried again.", ("detail", "store", "retry_s")),
+    LogEvent("dead_letter_queue_missing", "warning", "Jobs that are given up rest in the ledger alone.", ("remedy",)),
+    LogEvent("account_in_sandbox", "warning", "SES mails verified recipients only.", ("remedy",)),
+    # The account and the queue
+    LogEvent("account_changed", "info", "SES has changed the account's send rate.", ("max_send_rate", "before")),
+    LogEvent("account_unknown", "warning", "The key may not ask for the rate.", ("reason", "detail", "rate", "remedy")),
+    LogEvent("rate_cut", "warning", "SES throttled: slower for a while.", ("rate", "set_rate")),
+    LogEvent("queue_unknown", "warning", "The queue's attributes may not be asked.", ("reason", "detail")),
+    LogEvent("queue_redrives_early", "warning", "maxReceiveCount is too low.", ("max_receive_count", "remedy")),
+    LogEvent(
+        "queue_silent",
+        "warning",
+        "Polls bring nothing though messages wait: SQS's in-flight ceiling?",
+        ("visible", "in_flight", "polls"),
+    ),
+    LogEvent("queue_polled", "debug", "A receive has ended.", ("asked", "received", "duration_s")),
+    LogEvent("poll_failed", "warning", "The queue did not answer, or said no.", ("reason", "detail")),
+    LogEvent(
+        "foreign_consumer_suspected",
+        "warning",
+        "A job was received before, and this ledger does not know it: another consumer reads the queue, or a"
+        " process of ours was killed while it polled. Said once.",
+        ("lane",),
+    ),
+    # One job
     LogEvent(
         "job_settled",
         "info",
         "The whole story of one receive.",
         (
-            *("queue", "ses_message_id", "receive_count", "attempts", "outcome", "verdict", "reason"),
-            *("limiter_wait_s", "duration_s", "age_s", "recipient_domain", "recipient_key"),
+            *("ses_message_id", "receive_count", "state", "attempts", "charged", "outcome", "verdict", "reason"),
+            *("note", "recipient_count", "suppressed_count", "limiter_wait_s", "duration_s", "age_s"),
+            *("recipient_domain", "recipient_key"),
         ),
     ),
-    LogEvent("job_skipped", "info", "The gate let no attempt happen.", ("queue", "reason", "receive_count")),
-    LogEvent("event_recorded", "info", "An event of SES is in the ledger.", ("kind", "status", "recipient_key")),
-    LogEvent("address_suppressed", "info", "An address is not sent to any more.", ("reason", "recipient_key")),
-    LogEvent("attempt_deferred", "warning", "It did not work now and will be tried again.", ("outcome", "reason")),
-    LogEvent("event_ignored", "warning", "An event that says nothing to us; it is kept.", ("kind", "reason")),
-    LogEvent("lease_lost", "warning", "A job in work has become visible to others.", ("queue", "age_s")),
-    LogEvent("poll_failed", "warning", "The queue did not answer, or said no.", ("queue", "reason", "wait_s")),
-    LogEvent("store_busy", "warning", "The ledger took long.", ("duration_s",)),
+    LogEvent("job_skipped", "info", "The gate let no attempt happen.", ("reason", "state")),
+    LogEvent("job_refused", "warning", "A job that can never be sent was put aside.", ("reason", "detail")),
+    LogEvent("job_field_unknown", "warning", "A field that means nothing here; said once a name.", ("field",)),
+    LogEvent("attempt_deferred", "warning", "An attempt did not end in acceptance.", ("outcome", "attempts")),
+    LogEvent("job_doubted", "warning", "The process of an attempt died: SES may have it.", ("reason", "attempts")),
+    LogEvent("job_resent", "warning", "Nothing settled the doubt: sent once more, maybe twice.", ("resends",)),
+    LogEvent("job_renewed", "info", "A fresh copy goes on for a message near its end.", ("receive_count", "copy_id")),
+    LogEvent("renewal_failed", "warning", "No fresh copy could be made; the old message stands.", ("reason", "detail")),
+    LogEvent("job_dead_lettered", "warning", "A job was given up; its copy is on the dead-letter queue.", ("reason",)),
+    LogEvent("dead_letter_deferred", "warning", "The dead-letter queue cannot be had just now.", ("detail",)),
+    LogEvent(
+        "dead_letter_failed",
+        "error",
+        "No copy can be made: the job rests in the ledger.",
+        ("reason", "detail", "remedy"),
+    ),
+    LogEvent(
+        "fence_lost",
+        "error",
+        "An acceptance came for a row that was overtaken; the receipt is kept.",
+        ("ses_message_id", "attempts"),
+    ),
+    LogEvent(
+        "record_retried",
+        "error",
+        "What has happened cannot be written down; it is tried until it can, and nothing else is sent.",
+        ("ses_message_id", "tries"),
+    ),
+    # Leases and settlement
+    LogEvent("lease_extended", "debug", "Jobs in work stay hidden for longer.", ("leases",)),
+    LogEvent("lease_not_extended", "warning", "SQS did not answer; tried again.", ("reason", "detail", "leases")),
+    LogEvent("lease_lost", "warning", "A job in work has become visible to others.", ()),
+    LogEvent("settle_retried", "warning", "A batch was not settled; tried again.", ("call", "reason", "detail")),
+    LogEvent("settle_failed", "error", "Not deleted while the lease lasted; the ledger knows the job.", ()),
+    # Pauses
+    LogEvent("pause_begun", "error", "Something is not worked on.", ("concern", "reason", "detail", "next_probe_s")),
+    LogEvent("pause_probed", "info", "One job is tried, to see whether it is over.", ("concern", "reason")),
+    LogEvent("pause_prolonged", "warning", "It is not over.", ("concern", "reason", "detail")),
+    LogEvent("pause_lifted", "info", "It is over.", ("concern", "reason", "duration_s")),
+    # The log itself
     LogEvent(
         "log_lines_dropped",
         "warning",
@@ -56,7 +130,5 @@ LOG_EVENTS: Final = (
         "A library has something to say, at this level or a higher one.",
         ("logger", "said", "exception", "traceback", "caused_by"),
     ),
-    LogEvent("settle_failed", "error", "The queue did not take a verdict.", ("queue", "verdict", "reason")),
-    LogEvent("settings_refused", "error", "The settings cannot be used.", ("faults",)),
-    LogEvent("flow_crashed", "error", "A bug: a flow ended by an exception.", ("exception", "traceback", "flow")),
+    LogEvent("flow_crashed", "error", "A bug: a flow ended by an exception.", ("exception", "traceback")),
 )

@@ -24,7 +24,7 @@ class Request:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - what the SDK has sent
+    def json(self) -> Any:
         return json.loads(self.body)
 
 

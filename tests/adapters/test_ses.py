@@ -24,7 +24,7 @@ def mailer(clients: aws.Clients, configuration_set: str = "tank") -> SesMailer:
     return SesMailer(client=clients.sending, configuration_set=configuration_set, timeout_s=5.0)
 
 
-async def arrived(standin: Standin, clients: aws.Clients, job: EmailJob, configuration_set: str = "tank") -> Any:  # noqa: ANN401 - SES's JSON
+async def arrived(standin: Standin, clients: aws.Clients, job: EmailJob, configuration_set: str = "tank") -> Any:
     """Send it; the request as the stand-in received it."""
     answer = await mailer(clients, configuration_set).send(job, attempt=3)
     assert isinstance(answer, Receipt)

@@ -50,7 +50,7 @@ async def errors_of(manner: Manner, *calls: str) -> list[QueueError]:
     return errors
 
 
-async def answer_of(manner: Manner, work: Work) -> Any:  # noqa: ANN401 - what the call returns
+async def answer_of(manner: Manner, work: Work) -> Any:
     async with RudeServer(manner).listen() as server, open_clients(server.url) as clients:
         return await work(SqsQueue(url=f"{server.url}/0/jobs", receiving=clients.receiving, settling=clients.settling))
 

@@ -23,9 +23,7 @@ from tank_mailer.core.errors import Reason
             id="dots-and-brackets-in-a-name-need-no-quotes",
         ),
         pytest.param("Jörg <a@example.com>", Address("a@example.com", "Jörg"), id="letters-of-any-script"),
-        pytest.param(
-            '"Doe, Ann" <a@example.com>', Address("a@example.com", "Doe, Ann"), id="a-comma-inside-quotes"
-        ),
+        pytest.param('"Doe, Ann" <a@example.com>', Address("a@example.com", "Doe, Ann"), id="a-comma-inside-quotes"),
         pytest.param(
             r'"A \"B\" \\ C" <a@example.com>',
             Address("a@example.com", r'A "B" \ C'),
@@ -93,9 +91,7 @@ def test_what_is_an_address(text: str, address: Address) -> None:
         pytest.param("=?utf-8?q?=FF?= <a@example.com>", "cannot be read", id="words-with-other-bytes"),
         pytest.param("=?utf-8?b?A?= <a@example.com>", "cannot be read", id="words-in-broken-base64"),
         pytest.param("\ud800 <a@example.com>", "lone surrogate", id="half-a-character"),
-        pytest.param(
-            "=?unicode_escape?q?=5Cud800?= <a@example.com>", "lone surrogate", id="half-a-character-in-words"
-        ),
+        pytest.param("=?unicode_escape?q?=5Cud800?= <a@example.com>", "lone surrogate", id="half-a-character-in-words"),
     ],
 )
 def test_what_is_none(text: str, says: str) -> None:
@@ -130,13 +126,9 @@ def test_no_header_is_smuggled_in(text: str) -> None:
     [
         pytest.param(Address("a@example.com"), "a@example.com", id="no-name"),
         pytest.param(Address("a@example.com", "Ann"), '"Ann" <a@example.com>', id="a-name-is-quoted"),
-        pytest.param(
-            Address("a@example.com", 'A "B" \\'), r'"A \"B\" \\" <a@example.com>', id="quotes-are-escaped"
-        ),
+        pytest.param(Address("a@example.com", 'A "B" \\'), r'"A \"B\" \\" <a@example.com>', id="quotes-are-escaped"),
         pytest.param(Address("a@example.com", "Jörg"), "=?utf-8?b?SsO2cmc=?= <a@example.com>", id="words"),
-        pytest.param(
-            Address("a@example.com", "=?x?="), "=?utf-8?b?PT94Pz0=?= <a@example.com>", id="no-false-words"
-        ),
+        pytest.param(Address("a@example.com", "=?x?="), "=?utf-8?b?PT94Pz0=?= <a@example.com>", id="no-false-words"),
     ],
 )
 def test_what_ses_gets(address: Address, header: str) -> None:

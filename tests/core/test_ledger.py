@@ -222,10 +222,6 @@ def test_throttles_are_counted_from_the_first() -> None:
     assert SENDING.deferred(LATER, NOW, Reason.THROTTLED).first_failed_at == NOW
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="deferred() marks a first failure for a pause or an outage too, so that others_pass is true too early",
-)
 @pytest.mark.parametrize("reason", [Reason.QUOTA_EXCEEDED, Reason.ACCESS_DENIED, Reason.UNREACHABLE])
 def test_what_is_not_the_jobs_fault_is_not_its_first_failure(reason: Reason) -> None:
     """Promise 4: held in the morning, failed three times in an outage at noon: dead for what passed between."""
@@ -243,13 +239,10 @@ def test_a_doubt_that_is_given_back_before_it_began_stays_one() -> None:
     assert (given_back.state, given_back.resends) == (State.IN_DOUBT, 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="begun() forgets the doubt: flows/attempt gives back the begun row, whose docstring says that a doubt stays",
-)
 def test_a_doubt_that_is_given_back_after_it_began_stays_one() -> None:
     """No request left (a pause, a lease too short): nobody knows any more of the earlier one than before."""
-    assert begin(DOUBTFUL).given_back(LATER, NOW, Reason.LEASE_LOST).state is State.IN_DOUBT
+    given_back = begin(DOUBTFUL).given_back(LATER, NOW, Reason.LEASE_LOST, before=DOUBTFUL)
+    assert (given_back.state, given_back.resends) == (State.IN_DOUBT, 0)
 
 
 def test_restarted_begins_anew_but_counts_on() -> None:

@@ -28,7 +28,7 @@ async def send(http: aiohttp.ClientSession) -> dict[str, Any]:
         return shown
 
 
-async def observed(http: aiohttp.ClientSession, what: str, method: str = "GET", *, json: object = None) -> Any:  # noqa: ANN401 -- whatever JSON came back
+async def observed(http: aiohttp.ClientSession, what: str, method: str = "GET", *, json: object = None) -> Any:
     async with http.request(method, f"/_standin/{what}", json=json) as answer:
         assert answer.status == 200, await answer.text()
         return await answer.json()

@@ -18,7 +18,7 @@ def line(
     *,
     journal: bool = False,
     colour: bool = False,
-    **fields: Any,  # noqa: ANN401  # what loggers take
+    **fields: Any,  # what loggers take
 ) -> str:
     renderer = Renderer(node="n-1", fmt=fmt, journal=journal, colour=colour, now=lambda: AT_S)
     return renderer(None, level, {"event": event, **fields})

@@ -139,7 +139,7 @@ OpenSite = Callable[..., Any]
 
 @pytest.fixture
 def open_site(tmp_path: Path) -> OpenSite:
-    """A site for the length of a block: `async with open_site(rate=...) as site`."""
+    """Give what opens a site for the length of a block."""
 
     @asynccontextmanager
     async def open_one(

@@ -220,17 +220,19 @@ async def _tell(url: str, path: str, content: object) -> None:
     assert b" 200 " in answer.split(b"\r\n")[0] or b" 201 " in answer.split(b"\r\n")[0], answer
 
 
-async def test_dry_run_sends_nothing_and_redirect_only_to_one(open_site: OpenSite) -> None:
-    async with open_site() as site:
+async def test_a_dry_run_sends_nothing(open_site: OpenSite) -> None:
+    async with open_site(TANK_DELIVERY="dry_run") as site:
         await site.put_jobs(2)
-        daemon = await site.start(TANK_DELIVERY="dry_run")
+        daemon = await site.start()
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
-        await daemon.stop(signal.SIGKILL)
         assert site.accepted() == {}
         assert {row["state"] for row in site.rows().values()} == {"dry_run"}
 
+
+async def test_a_redirect_mails_nobody_but_its_target(open_site: OpenSite) -> None:
+    async with open_site(TANK_DELIVERY="redirect", TANK_REDIRECT_TO="staging@example.com") as site:
         await site.put([make_body(email_id="away", to="a@example.org", bcc="b@example.org")])
-        daemon = await site.start(TANK_DELIVERY="redirect", TANK_REDIRECT_TO="staging@example.com")
+        daemon = await site.start()
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
         [entry] = site.standin.state.mailbox.log
         assert (entry.to, entry.cc, entry.bcc) == (("staging@example.com",), (), ())

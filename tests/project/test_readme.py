@@ -1,0 +1,48 @@
+"""What the README promises about itself."""
+
+import re
+from pathlib import Path
+
+from tank_mailer.telemetry.catalogue import LOG_EVENTS
+from tests.project.readme import README, commands
+
+ROOT = README.parent
+TOP = {"tank_mailer", "tests", "config", "systemd", "docs", "Dockerfile", "pyproject.toml", "README.md", "CHANGELOG.md"}
+
+
+def test_there_are_two_commands_of_one_line() -> None:
+    assert len(commands()) == 2
+    assert all("\n" not in command for command in commands())
+    assert commands()[0].endswith("tank-mailer demo")
+    assert "pytest" in commands()[1]
+
+
+def test_every_file_that_it_names_is_there() -> None:
+    text = README.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    code = [f"tank_mailer/{path}" for path in re.findall(r"`((?:core|flows|adapters)/[a-z_]+\.py)`", text)]
+
+    assert [path for path in (*links, *code) if not (ROOT / path).exists()] == []
+
+
+def test_the_top_level_is_the_customers() -> None:
+    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+
+    assert found - {"var", "dist"} <= TOP
+
+
+def test_the_page_of_log_events_is_the_catalogue() -> None:
+    page = (ROOT / "docs" / "log-events.md").read_text(encoding="utf-8")
+
+    for event in LOG_EVENTS:
+        row = f"| `{event.name}` | {event.level} | {event.meaning} | {' '.join(f'`{f}`' for f in event.fields)} |"
+        assert row in page, f"docs/log-events.md lacks: {row}"
+    assert len(re.findall(r"^\| `", page, re.MULTILINE)) == len(LOG_EVENTS)
+
+
+def test_no_path_of_a_machine_and_no_registry() -> None:
+    suffixes = {".py", ".md", ".toml", ".txt", ".json", ".service", ".sh"}
+    files = [p for p in ROOT.rglob("*") if p.suffix in suffixes and not set(p.parts) & {".venv", ".git", "var"}]
+    registry = re.compile(r"https?://[^ \"]*(/simple/|\.whl\b)")
+
+    assert [str(p) for p in files if registry.search(Path(p).read_text(encoding="utf-8"))] == []
