@@ -348,7 +348,7 @@ def _is_of(mailbox: str, identities: set[str]) -> bool:
     return mailbox in identities or not parents.isdisjoint(identities)
 
 
-_ADDRESS = re.compile(r"[^\s<>,;:\"]+@[^\s<>,;:\"]+")
+_WORD = re.compile(r"[^\s<>,;:\"]+")  # whatever is in one with an @ may be an address
 _MAX_READ = 4000  # characters: SES says no more; a portal's page may be a megabyte
 _MAX_DETAIL = 300  # characters: a sentence, not a page
 _MAX_CODE = 80
@@ -363,4 +363,4 @@ def _describe(fault: Fault) -> str:
 
 def _harmless(text: str) -> str:
     printable = "".join(one if one.isprintable() else " " for one in text[:_MAX_READ])
-    return _ADDRESS.sub("<address>", " ".join(printable.split()))
+    return _WORD.sub(lambda word: "<address>" if "@" in word[0] else word[0], " ".join(printable.split()))
