@@ -19,7 +19,7 @@ from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.core.address import mailbox_key, parse_address
 from tank_mailer.core.backoff import RetryPolicy
-from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
+from tank_mailer.core.errors import ConfigurationError, QueueError, Reason, StoreError
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.flows.governor import Governor
@@ -130,9 +130,10 @@ async def _ready_store(engine: AsyncEngine, location: database.Location, *, is_n
     """Wait for the store, and bring SQLite's schema up to date; False if a signal came first."""
     while not stop.is_asked:
         try:
-            if location.path is not None:
-                await database.upgrade(engine)
             current, newest = await database.revision(engine)
+            if location.path is not None and current < newest:
+                await database.upgrade(engine)
+                current = newest
         except StoreError as error:
             log.error("store_unavailable", detail=error.detail, store=location.shown, retry_s=STORE_RETRY_S)
             await stop.wait_s(STORE_RETRY_S)
@@ -143,6 +144,8 @@ async def _ready_store(engine: AsyncEngine, location: database.Location, *, is_n
             raise ConfigurationError(
                 Reason.STORE_SICK, f"schema {current} is older than {newest}: run `tank-mailer db upgrade`"
             )
+        if current > newest:
+            log.warning("store_newer", schema=current, known=newest)
         if is_new:
             log.warning(
                 "store_created",
@@ -168,8 +171,8 @@ async def _assemble(settings: Settings, *, clients: aws.Clients, store: Store, n
         fixed_rate=fixed,
         share=settings.rate_share,
     )
-    pauses.probe_by(Concerned.ACCOUNT, account.ask)
-    pauses.probe_by(Concerned.SES, account.ask)
+    pauses.probe_by(Concerned.ACCOUNT, account.probe)
+    pauses.probe_by(Concerned.SES, account.probe)
     pauses.probe_by(Concerned.STORE, store.works)
     policy = RetryPolicy(
         max_attempts=settings.max_attempts,
@@ -184,15 +187,22 @@ async def _assemble(settings: Settings, *, clients: aws.Clients, store: Store, n
         ),
         configuration_sets=frozenset({default_set, *settings.configuration_sets} - {""}),
     )
-    await account.ask()  # first on the sending client; its first call is slow (lab)
-    queue_watch = QueueWatch(queue=queue, pauses=pauses)
-    dead_letter_url = settings.dead_letter_queue_url or _beside(queue.url, await queue_watch.ask())
+    await account.start()  # first on the sending client; its first call is slow (lab)
+    named = settings.dead_letter_queue_url
+    queue_watch = QueueWatch(queue=queue, pauses=pauses, has_dead_letters=named is not None)
+    await queue_watch.ask()
+
+    async def find_dead_letters() -> SqsDeadLetterQueue | None:
+        facts = queue_watch.known or await queue_watch.ask()
+        if named is None and facts is None:
+            raise QueueError(Reason.QUEUE_UNREACHABLE, "the queue does not say where its dead letters go")
+        url = named or _beside(queue.url, facts)
+        return SqsDeadLetterQueue(url=url, client=clients.settling) if url else None
+
     lane = make_lane(
         Outside(
             queue=queue,
-            dead_letter_queue=SqsDeadLetterQueue(url=dead_letter_url, client=clients.settling)
-            if dead_letter_url
-            else None,
+            find_dead_letters=find_dead_letters,
             mailer=SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s),
             ledger=store,
             clock=clock,
@@ -215,7 +225,7 @@ async def _assemble(settings: Settings, *, clients: aws.Clients, store: Store, n
     )
     queue_watch.polls_without = lane.intake.polls_without
     hand = Hand(intake=lane.intake, governor=governor, pauses=pauses, settler=lane.settler)
-    return Parts(hand, lane.keeper, account, queue_watch, queue.name, dead_letter_url)
+    return Parts(hand, lane.keeper, account, queue_watch, queue.name, named or _beside(queue.url, queue_watch.known))
 
 
 def _beside(queue_url: str, facts: QueueFacts | None) -> str | None:
@@ -241,16 +251,12 @@ def _tell_start(parts: Parts, settings: Settings, shown: str) -> None:
         max_24_hour_send=account.max_24_hour_send if account else None,
         sent_last_24_hours=account.sent_last_24_hours if account else None,
         production_access=account.production_access if account else None,
+        sending_enabled=account.sending_enabled if account else None,
+        enforcement=account.enforcement if account else None,
         store=shown,
         delivery=settings.delivery,
         paused=[pause.reason for pause in parts.hand.pauses.all],
     )
-    if parts.dead_letters is None:
-        log.warning(
-            "dead_letter_queue_missing",
-            remedy="give the queue a redrive policy, or set TANK_DEAD_LETTER_QUEUE_URL; until then jobs that are"
-            " given up rest in the ledger alone",
-        )
     if account and account.production_access is False:
         log.warning("account_in_sandbox", remedy="ask AWS for production access: until then only verified recipients")
 

@@ -135,12 +135,14 @@ class AccountUnknown:
     """SES did not tell.
 
     Attributes:
-        reached: whether SES answered at all.
+        reached: whether SES itself answered.
+        answered: whether anybody did: a proxy, or an endpoint that does not know this call.
     """
 
     reason: Reason
     detail: str
     reached: bool
+    answered: bool = False
 
 
 class Account(Protocol):

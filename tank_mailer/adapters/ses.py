@@ -15,8 +15,10 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     ProxyConnectionError,
     SSLError,
+    SSOError,
     TokenRetrievalError,
 )
 
@@ -42,9 +44,12 @@ _BEFORE = (
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     ProxyConnectionError,
     SSLError,
+    SSOError,
     TokenRetrievalError,
+    RuntimeError,  # botocore: credentials that were refreshed and are still expired
 )
 
 
@@ -69,7 +74,7 @@ class SesMailer:
                 reply = await self.client.send_email(**request)
         except ClientError as error:
             return said_no(error)
-        except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
+        except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE) as error:
             return broke(error)
         if ses_message_id := reply.get("MessageId"):
             return Receipt(ses_message_id)
@@ -117,7 +122,7 @@ class SesAccount:
                 reply = await self.client.get_account()
         except ClientError as error:
             return _unknown(said_no(error))
-        except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
+        except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE) as error:
             return _unknown(broke(error))
         quota = reply.get("SendQuota")
         if not quota or "MaxSendRate" not in quota:
@@ -151,7 +156,8 @@ def broke(error: BaseException) -> Fault:
         isinstance(error, EndpointConnectionError) and isinstance(cause, aiohttp.ClientConnectorError)
     )
     why = f" ({type(cause).__name__})" if cause is not None else ""
-    return Fault(text=f"{type(error).__name__}{why}", code=type(error).__name__, connected=not never)
+    text = "the connection was never made" if never else "no answer"
+    return Fault(text=f"{text}{why}", code=type(error).__name__, connected=not never)
 
 
 def _unknown(fault: Fault) -> AccountUnknown:
@@ -159,4 +165,6 @@ def _unknown(fault: Fault) -> AccountUnknown:
     reached = fault.status is not None and fault.is_coded
     if not reached and meaning is Meaning.IN_DOUBT:
         reason = Reason.UNREACHABLE
-    return AccountUnknown(reason, f"{fault.code} {fault.text}".strip()[:200], reached=reached)
+    return AccountUnknown(
+        reason, f"{fault.code} {fault.text}".strip()[:200], reached=reached, answered=fault.status is not None
+    )

@@ -140,6 +140,8 @@ async def answered(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
         raise QueueError(_REASONS.get(name, Reason.QUEUE_UNREACHABLE), name) from error
     except TimeoutError as error:
         raise QueueError(Reason.QUEUE_UNREACHABLE, "no answer in time") from error
+    except RuntimeError as error:  # botocore: credentials that were refreshed and are still expired
+        raise QueueError(Reason.BAD_CREDENTIALS, type(error).__name__) from error
     except UNREADABLE as error:
         raise QueueError(Reason.QUEUE_UNREACHABLE, NOT_SQS) from error
     metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
@@ -182,7 +184,9 @@ def _message(message: "MessageTypeDef") -> QueueMessage:
         receipt_handle=message["ReceiptHandle"],
         body=message["Body"],
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-        sent_at=datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC),
+        sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
+        if "SentTimestamp" in attributes
+        else datetime.now(UTC),
         attributes=message.get("MessageAttributes", {}),
     )
 

@@ -193,7 +193,7 @@ class Store:
                 requests = [request for request, _ in group]
                 try:
                     answers = await transactions.run(partial(self._serve, requests=requests))
-                except SICK as error:
+                except Exception as error:  # noqa: BLE001 - a request that no driver takes must not end all others
                     answers = [sick(error)] * len(group)
                     self._known_senders.clear()  # some may have been learned from what was rolled back
                 self._answer(group, answers)

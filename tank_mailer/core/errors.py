@@ -84,7 +84,3 @@ class QueueError(TankMailerError):
 
 class StoreError(TankMailerError):
     """The ledger cannot be read or written."""
-
-
-class AccountError(TankMailerError):
-    """SES did not tell about the account."""

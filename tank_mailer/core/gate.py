@@ -21,6 +21,7 @@ class Standing(StrEnum):
     ENDED = "ended"  # without a mail
     DEAD = "dead"  # its copy is on the dead-letter queue, or cannot be made
     DEAD_UNCOPIED = "dead_uncopied"
+    DEAD_IN_DOUBT = "dead_in_doubt"  # given up because SES may have it; the message is older than that
     LEASED = "leased"  # sending, its lease alive
     LAPSED = "lapsed"  # sending, its lease over
     EARLY = "early"  # deferred or in doubt, not due
@@ -68,6 +69,9 @@ WHAT_A_MESSAGE_FINDS: Mapping[tuple[Standing, Bond], Step] = {
     (Standing.DEAD_UNCOPIED, _S): Step.COPY_AND_FINISH,
     (Standing.DEAD_UNCOPIED, _C): Step.BEGIN_AGAIN,
     (Standing.DEAD_UNCOPIED, _O): Step.BEGIN_AGAIN,
+    (Standing.DEAD_IN_DOUBT, _S): Step.FINISH,
+    (Standing.DEAD_IN_DOUBT, _C): Step.DROP_DUPLICATE,  # the producer had put it twice
+    (Standing.DEAD_IN_DOUBT, _O): Step.REFUSE_CONFLICT,
     (Standing.LEASED, _S): Step.HIDE,
     (Standing.LEASED, _C): Step.HIDE,
     (Standing.LEASED, _O): Step.HIDE,
@@ -97,13 +101,15 @@ class Finding:
     until: datetime | None = None
 
 
-def find(row: Row | None, *, queue_message_id: str, content_hash: str, now: datetime) -> Finding:
-    """Look a message up in the table."""
+def find(row: Row | None, *, queue_message_id: str, content_hash: str, sent_at: datetime, now: datetime) -> Finding:
+    """Look a message up in the table; `sent_at`: when it was put on the queue."""
     standing = _standing(row, now)
     if row is None or row.queue_message_id == queue_message_id:
         bond = Bond.SAME
     else:
         bond = Bond.COPY if row.content_hash == content_hash else Bond.OTHER
+        if row.state is State.DEAD and row.reason is Reason.IN_DOUBT and sent_at <= row.updated_at:
+            standing = Standing.DEAD_IN_DOUBT  # nobody has put it back since
     step = WHAT_A_MESSAGE_FINDS[standing, bond]
     if step is not Step.HIDE or row is None:
         return Finding(step)

@@ -149,6 +149,11 @@ BY_TYPE: Mapping[str, Row] = {
     "PartialCredentialsError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
     "CredentialRetrievalError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
     "TokenRetrievalError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
+    "RuntimeError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
+    "ProfileNotFound": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
+    "SSOError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
+    "SSOTokenLoadError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
+    "UnauthorizedSSOTokenError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
     "NoRegionError": (Meaning.ACCOUNT_HELD, Reason.BAD_CREDENTIALS),
     "ParamValidationError": (Meaning.REFUSED, Reason.REJECTED),
 }

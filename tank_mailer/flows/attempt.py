@@ -11,6 +11,7 @@ from tank_mailer.core.outcome import Answer, Concern, Concerned, Fault, Outcome,
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.story import Story
 from tank_mailer.ports import Begun, Change, Clock, Ledger, Mailer, Overtaken, Suppressed
 
@@ -48,6 +49,7 @@ class Attempt:
     configuration_set: str
     delivery: Delivery
     ledger: Ledger
+    recorder: Recorder
     mailer: Mailer
     governor: Governor
     pauses: Pauses
@@ -59,9 +61,10 @@ class Attempt:
         row = story.row
         if row is None:
             raise AssertionError("an attempt without a row")
-        concerns = self.concerns(job)
-        if wait_s := max((self.pauses.wait_s(concern) or 0.0 for concern in concerns), default=0.0):
-            return await self._give_back(story, row, GivenBack(Reason.SENDING_PAUSED, wait_s))
+        for concern in self.concerns(job):
+            if wait_s := self.pauses.wait_s(concern):
+                back = GivenBack(self.pauses.reason_of(concern), wait_s)
+                return await self._give_back(story, row, back)
         asked_s = self.clock.boot_s()
         ticket = self.governor.enter(len(job.recipients))
         refund = True
@@ -75,7 +78,7 @@ class Attempt:
             went = await self.governor.turn(ticket, len(job.recipients))
             self.no_longer_waits(story)
             story.limiter_wait_s += self.clock.boot_s() - asked_s
-            if (stays := self._stays(story, went=went)) is not None:
+            if (stays := self._stays(story, begun, went=went)) is not None:
                 return await self._give_back(story, begun, stays, before=row)
             refund = False
             outcome = await self._judge(await self.mailer.send(job, attempt=begun.attempt), job)
@@ -127,13 +130,15 @@ class Attempt:
                         return spared
                     story.job = job = spared
 
-    def _stays(self, story: Story, *, went: bool) -> GivenBack | None:
+    def _stays(self, story: Story, begun: Row, *, went: bool) -> GivenBack | None:
         """Why the request may not leave after all, if so."""
         if not went:
             return GivenBack(None)
         if pause := self.pauses.halted:  # begun while the job waited for its token
             return GivenBack(pause.reason)
-        if self.keeper.remaining_s(story.lease) < self.ses_timeout_s + LEASE_MARGIN_S:
+        written_s = ((begun.lease_ends_at or self.clock.now()) - self.clock.now()).total_seconds()
+        # The row's lease is what other processes go by; ours may have been extended since.
+        if min(self.keeper.remaining_s(story.lease), written_s) < self.ses_timeout_s + LEASE_MARGIN_S:
             return GivenBack(Reason.LEASE_LOST)
         return None
 
@@ -142,11 +147,12 @@ class Attempt:
     ) -> GivenBack | LookAgain:
         """Leave a row that is bound to this message, so that its next receive is no surprise."""
         now = self.clock.now()
-        given_back = row.given_back(now + timedelta(seconds=back.delay_s), now, back.reason, before=before)
-        if not await self.ledger.write(Change(given_back)):
-            return LookAgain()
-        story.row = given_back
-        return back
+        change = Change(row.given_back(now + timedelta(seconds=back.delay_s), now, back.reason, before=before))
+        if before is not None:  # begun on disk: only we know that nothing left, so it must be written
+            written = await self.recorder.write(story, change)
+        elif written := await self.ledger.write(change):
+            story.row = change.row
+        return back if written else LookAgain()
 
     async def _judge(self, answer: Answer, job: EmailJob) -> Outcome:
         return judge(

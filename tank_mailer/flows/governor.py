@@ -45,6 +45,7 @@ class Governor:
     _turns: asyncio.Queue[Ticket] = field(default_factory=asyncio.Queue)
     _in_use: int = 0
     _ready_tokens: int = 0
+    _rated: asyncio.Event = field(default_factory=asyncio.Event)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
     _debt: int = 0
     _credit: int = 0
@@ -102,10 +103,10 @@ class Governor:
             self._waiting.remove(ticket)
         if ticket.go is not None and not ticket.go.done():
             ticket.go.cancel()
-        if refund:
-            paid = min(self._debt, ticket.tokens)
-            self._debt -= paid
-            self._credit += ticket.tokens - paid
+        if refund and ticket.has_slot:  # only what went has paid
+            owed = min(self._debt, ticket.tokens)
+            self._debt -= owed
+            self._credit = max(self._credit, ticket.tokens - owed)  # of one job at most: no burst of several
         if ticket.has_slot:
             ticket.has_slot = False
             self._in_use -= 1
@@ -140,7 +141,7 @@ class Governor:
             limiter = await self._adjust(limiter)
             await self._token(limiter)
             if ticket.go is None or ticket.go.done():
-                self._credit += 1  # it has left meanwhile
+                self._credit = max(self._credit, 1)  # it has left meanwhile
                 continue
             self._spend(ticket)
             ticket.has_slot = True
@@ -178,6 +179,7 @@ class Governor:
         is_cut = self._current < self.rate
         self.rate = rate
         self._current = min(self._current, rate) if is_cut and self._current else rate
+        self._rated.set()
         self._grant()
 
     def slow_down(self) -> None:
@@ -191,6 +193,9 @@ class Governor:
 
     async def _adjust(self, limiter: AsyncLimiter | None) -> AsyncLimiter:
         """A new limiter for a new rate: aiolimiter keeps the old one in private."""
+        while not self._current:  # SES has taken the rate away; a pause says so
+            self._rated.clear()
+            await self._rated.wait()
         now_s = asyncio.get_running_loop().time()
         elapsed_s = now_s - self._changed_s
         if self._current < self.rate and elapsed_s >= RECOVER_EVERY_S:
@@ -265,11 +270,6 @@ class Governor:
         self._closed = True
         self._stopped.set()
         self.halt()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the daemon is draining."""
-        return self._closed
 
     async def rest(self, seconds: float) -> None:
         """Sleep, but no longer than until `close`."""

@@ -5,8 +5,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tank_mailer.core.errors import QueueError
+from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.outcome import Concern, Concerned
+from tank_mailer.flows.forever import forever
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import Lease, LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 WAIT_S = 20  # SQS: long polling
 POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page looks like an empty queue
+PASSING_FAILURES = 2
 TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
 QUEUE = Concern(Concerned.QUEUE)
 
@@ -44,13 +46,16 @@ class Intake:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
+    _failed_polls: int = 0
 
     async def run(self) -> None:
         """Poll until `close`; the poll under way then comes to its end, for a cancelled one swallows messages."""
-        while not self._closing.is_set():
-            limit = await self._room()
-            if limit and not self._closing.is_set():
-                await self._poll(limit)
+        await forever(self._round, until=self._closing)
+
+    async def _round(self) -> None:
+        limit = await self._room()
+        if limit and not self._closing.is_set():
+            await self._poll(limit)
 
     def polls_without(self) -> int:
         """Polls in a row that brought nothing."""
@@ -62,11 +67,11 @@ class Intake:
 
     async def _room(self) -> int:
         """How many to ask for; waits while there is no room, or a pause."""
-        if self.pauses.halted:
+        if self.pauses.polling_halted:
             await self._or_closing(self.pauses.change())
             return 0
         limit = await self._or_closing(self.governor.wait_for_room()) or 0
-        if self.pauses.halted:
+        if self.pauses.polling_halted:
             return 0
         if not self.pauses.on_trial:
             return limit
@@ -81,9 +86,14 @@ class Intake:
         try:
             messages = await self.queue.receive(limit=limit, wait_s=self.wait_s, visibility_s=visibility_s)
         except QueueError as error:
+            self._failed_polls += 1
             log.warning("poll_failed", reason=error.reason, detail=error.detail)
-            self.pauses.begin(QUEUE, error.reason, error.detail)
+            if error.reason is not Reason.QUEUE_UNREACHABLE or self._failed_polls > PASSING_FAILURES:
+                self.pauses.begin(QUEUE, error.reason, error.detail)
+            else:  # one cut connection is no outage
+                await self._or_closing(asyncio.sleep(self._failed_polls))
             return
+        self._failed_polls = 0
         self._empty_polls = 0 if messages else self._empty_polls + 1
         self.pauses.lift(QUEUE)
         took_s = self.clock.boot_s() - started_s

@@ -7,7 +7,7 @@ from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.renewal import QueueLife
 from tank_mailer.flows.attempt import Attempt
-from tank_mailer.flows.dead_letters import DeadLetters
+from tank_mailer.flows.dead_letters import DeadLetters, FindDeadLetters
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.intake import Intake
 from tank_mailer.flows.lease import LeaseKeeper
@@ -16,7 +16,7 @@ from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.renewal import Renewal
 from tank_mailer.flows.sending import Sending
 from tank_mailer.flows.settlement import Settler
-from tank_mailer.ports import Clock, DeadLetterQueue, Ledger, Mailer, Queue
+from tank_mailer.ports import Clock, Ledger, Mailer, Queue
 from tank_mailer.telemetry.log import Recipients
 
 
@@ -25,7 +25,7 @@ class Outside:
     """What the flows of a lane act on."""
 
     queue: Queue
-    dead_letter_queue: DeadLetterQueue | None
+    find_dead_letters: FindDeadLetters
     mailer: Mailer
     ledger: Ledger
     clock: Clock
@@ -75,12 +75,14 @@ def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pau
     keeper = LeaseKeeper(queue=queue, clock=clock, visibility_s=knobs.visibility_s)
     settler = Settler(queue=queue, keeper=keeper)
     renewal = Renewal(queue=queue, ledger=ledger, settler=settler, keeper=keeper, clock=clock, life=knobs.life)
+    recorder = Recorder(lane=knobs.lane, policy=knobs.policy, ledger=ledger, pauses=pauses, clock=clock)
     attempt = Attempt(
         owner=knobs.owner,
         ses_timeout_s=knobs.ses_timeout_s,
         configuration_set=knobs.configuration_set,
         delivery=knobs.delivery,
         ledger=ledger,
+        recorder=recorder,
         mailer=outside.mailer,
         governor=governor,
         pauses=pauses,
@@ -93,13 +95,13 @@ def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pau
         delivery=knobs.delivery,
         policy=knobs.policy,
         ledger=ledger,
-        recorder=Recorder(lane=knobs.lane, policy=knobs.policy, ledger=ledger, pauses=pauses, clock=clock),
+        recorder=recorder,
         governor=governor,
         pauses=pauses,
         keeper=keeper,
         settler=settler,
         renewal=renewal,
-        dead_letters=DeadLetters(queue=outside.dead_letter_queue, source=knobs.source, clock=clock),
+        dead_letters=DeadLetters(find=outside.find_dead_letters, source=knobs.source, clock=clock),
         clock=clock,
         names=knobs.names,
         jitter=knobs.jitter,

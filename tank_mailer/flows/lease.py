@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tank_mailer.core.errors import QueueError
+from tank_mailer.core.renewal import MAX_INVISIBLE_S
+from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock, Queue, QueueMessage, Settled
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
 MAX_HOLD_S = 600.0  # DESIGN 5.2: longer than any attempt; a job that takes longer is given back
-MAX_INVISIBLE_S = 43_200.0  # SQS: twelve hours from the receive, however often extended
 BATCH = 10  # SQS: entries of one call
 
 
@@ -20,12 +21,13 @@ class Lease:
     """Our right to work on a queue message.
 
     Attributes:
-        message: as it was received first.
+        message: as it was received last.
         handle: of the newest receive.
         taken_s: when the receive call began, on the boot-time clock.
         ends_s: when the message may be seen by others again, at the earliest.
         is_lost: SQS says that the handle is stale.
-        is_kept: held beyond `MAX_HOLD_S`, because a pause will try this job first.
+        is_kept: held beyond `MAX_HOLD_S`: a pause will try this job first, or SES has it and the store is sick.
+        is_hiding: its time-out is being set for good; an extension that came later would undo that.
     """
 
     message: QueueMessage
@@ -34,6 +36,7 @@ class Lease:
     ends_s: float
     is_lost: bool = False
     is_kept: bool = False
+    is_hiding: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,10 @@ class LeaseKeeper:
             None if the message is in hand already: SQS has handed it out twice, and the newer handle is
             the one that counts from now on.
         """
-        if held := self._held.get(message.queue_message_id):
-            held.handle, held.ends_s, held.is_lost = message.receipt_handle, started_s + visibility_s, False
+        held = self._held.get(message.queue_message_id)
+        if held is not None and not held.is_hiding:  # else it was given back, and our own poll has it again
+            held.message, held.handle = message, message.receipt_handle
+            held.taken_s, held.ends_s, held.is_lost = started_s, started_s + visibility_s, False
             return None
         lease = Lease(message, message.receipt_handle, started_s, started_s + visibility_s)
         self._held[message.queue_message_id] = lease
@@ -61,7 +66,8 @@ class LeaseKeeper:
 
     def release(self, lease: Lease) -> None:
         """End a lease: the message is settled, or left to its visibility timeout."""
-        self._held.pop(lease.message.queue_message_id, None)
+        if self._held.get(lease.message.queue_message_id) is lease:
+            del self._held[lease.message.queue_message_id]
 
     def remaining_s(self, lease: Lease) -> float:
         """Seconds until the message may be seen by others; negative once the lease is lost."""
@@ -73,9 +79,11 @@ class LeaseKeeper:
 
     async def run(self) -> None:
         """Extend, until cancelled."""
-        while True:
-            await asyncio.sleep(self.visibility_s / 3)
-            await self.extend()
+        await forever(self._wait_and_extend)
+
+    async def _wait_and_extend(self) -> None:
+        await asyncio.sleep(self.visibility_s / 3)
+        await self.extend()
 
     async def extend(self) -> None:
         """Extend what runs out within two thirds of the visibility timeout."""
@@ -87,7 +95,11 @@ class LeaseKeeper:
     def _wants_more(self, lease: Lease, now_s: float) -> bool:
         held_s = now_s - lease.taken_s
         limit_s = MAX_INVISIBLE_S - self.visibility_s if lease.is_kept else MAX_HOLD_S
-        return not lease.is_lost and held_s < limit_s and lease.ends_s - now_s < self.visibility_s * 2 / 3
+        return (
+            not (lease.is_lost or lease.is_hiding)
+            and held_s < limit_s
+            and lease.ends_s - now_s < self.visibility_s * 2 / 3
+        )
 
     async def _extend(self, leases: Sequence[Lease]) -> None:
         started_s = self.clock.boot_s()

@@ -19,6 +19,7 @@ from tank_mailer.core.outcome import (
     Throttled,
     Unreachable,
 )
+from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock
 from tank_mailer.telemetry.log import get_logger
 
@@ -26,7 +27,7 @@ log = get_logger()
 
 FIRST_PROBE_S = 5.0
 MAX_PROBE_S = 300.0
-EVERYTHING = frozenset({Concerned.ACCOUNT, Concerned.SES, Concerned.STORE, Concerned.QUEUE})
+EVERYTHING = frozenset({Concerned.ACCOUNT, Concerned.SES, Concerned.STORE})
 LIFTED_BY_PROBE = frozenset({Concerned.STORE})  # the others want a real job, or a real poll, as proof
 Probe = Callable[[], Awaitable[bool]]
 
@@ -39,7 +40,8 @@ class Pause:
         next_probe_s: on the boot-time clock.
         interval_s: between probes; doubles.
         on_trial: the probe went well, now a single job shows whether it is over.
-        trial: resolves for the job that was kept for that.
+        kept: resolves for the job that is kept for that.
+        is_tried: that job is at it.
     """
 
     concern: Concern
@@ -48,7 +50,8 @@ class Pause:
     next_probe_s: float
     interval_s: float = FIRST_PROBE_S
     on_trial: bool = False
-    trial: asyncio.Future[bool] | None = None
+    kept: asyncio.Future[bool] | None = None
+    is_tried: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,7 @@ class Pauses:
     _pauses: dict[Concern, Pause] = field(default_factory=dict)
     _breaker: list[Breaker] = field(default_factory=lambda: [Breaker()])
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    _closed: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _watchers: set[asyncio.Future[None]] = field(default_factory=set)
 
@@ -85,9 +89,20 @@ class Pauses:
         return next((p for p in self.all if self.stops_everything(p.concern) and not p.on_trial), None)
 
     @property
+    def polling_halted(self) -> bool:
+        """Whether nothing is to be received; a queue that is away keeps nobody from sending what is in hand."""
+        queue = self._pauses.get(Concern(Concerned.QUEUE))
+        return self.halted is not None or (queue is not None and not queue.on_trial)
+
+    def reason_of(self, concern: Concern) -> Reason | None:
+        """Why it is paused, if it is."""
+        pause = self._pauses.get(concern)
+        return pause.reason if pause else None
+
+    @property
     def on_trial(self) -> bool:
         """Whether one job at a time is to be tried."""
-        return any(p.on_trial for p in self.all)
+        return any(p.on_trial for p in self.all if p.concern.kind is not Concerned.QUEUE)
 
     def wait_s(self, concern: Concern) -> float | None:
         """Seconds until jobs of a paused sender or set may try again; None if it is not paused, or due."""
@@ -116,7 +131,7 @@ class Pauses:
             self._pauses[concern] = pause
             log.error("pause_begun", concern=concern.kind, reason=reason, detail=detail, next_probe_s=FIRST_PROBE_S)
         elif pause.on_trial or pause.next_probe_s <= now_s:
-            pause.on_trial, pause.reason = False, reason
+            pause.on_trial, pause.is_tried, pause.reason = False, False, reason
             pause.interval_s = min(pause.interval_s * 2, MAX_PROBE_S)
             pause.next_probe_s = now_s + pause.interval_s
             log.warning("pause_prolonged", concern=concern.kind, reason=reason, detail=detail)
@@ -128,14 +143,13 @@ class Pauses:
     def lift(self, concern: Concern) -> None:
         """It is over."""
         if pause := self._pauses.pop(concern, None):
-            if pause.trial and not pause.trial.done():
-                pause.trial.set_result(True)
+            self._let_go(pause, goes=True)
             seconds = (self.clock.now() - pause.since).total_seconds()
             log.info("pause_lifted", concern=concern.kind, reason=pause.reason, duration_s=round(seconds, 1))
             self._tell_change()
 
-    def observe(self, outcome: Outcome, *, email_id: str, own: tuple[Concern, ...]) -> bool:
-        """Learn from an attempt; True if it has just shown that SES cannot be had.
+    def observe(self, outcome: Outcome, *, email_id: str, own: tuple[Concern, ...]) -> Concern | None:
+        """Learn from an attempt; what it has just shown to be out of order, if anything.
 
         Args:
             outcome: what the attempt ended in.
@@ -144,7 +158,7 @@ class Pauses:
         """
         breaker = self._breaker[0].after(outcome, email_id)
         unavailable = Concern(Concerned.SES)
-        on_trial = [p.concern for p in self.all if p.on_trial]
+        on_trial = [p.concern for p in self.all if p.on_trial and p.concern.kind is not Concerned.QUEUE]
         match outcome:
             case Accepted():
                 for concern in (*on_trial, *own):
@@ -157,6 +171,8 @@ class Pauses:
                     if other != concern:
                         self.lift(other)
                 self.begin(concern, reason, detail)
+                self._breaker[0] = breaker
+                return concern
             case Unreachable(detail) | Failed(_, detail) | InDoubt(_, detail):
                 if breaker.is_tripped or on_trial:
                     for concern in on_trial:
@@ -164,42 +180,51 @@ class Pauses:
                     if breaker.is_tripped and unavailable not in on_trial:
                         self.begin(unavailable, Reason.SES_UNAVAILABLE, detail)
                     self._breaker[0] = Breaker()
-                    return True
+                    return on_trial[0] if on_trial else unavailable
         self._breaker[0] = breaker
-        return False
+        return None
 
     # --- waiting ---
 
     async def trial(self, concern: Concern) -> bool:
-        """Wait as the one job that will show whether a pause is over.
+        """Wait as the one job that will show whether a pause is over; follow with `trial_ended`.
 
         Returns:
             False at once if another job waits for that already, or later if it must not be waited for any more.
         """
         pause = self._pauses.get(concern)
+        if self._closed.is_set() or (pause is not None and (pause.kept is not None or pause.is_tried)):
+            return False
         if pause is None:
             return True
-        if pause.trial and not pause.trial.done():
-            return False
-        pause.trial = asyncio.get_running_loop().create_future()
-        return await pause.trial
+        pause.kept = asyncio.get_running_loop().create_future()
+        try:
+            return await pause.kept
+        finally:
+            pause.kept = None
 
     @property
     def trial_is_taken(self) -> bool:
         """Whether the job of a trial is under way, so that none need be received."""
-        return any(p.on_trial and p.trial is not None for p in self.all)
+        return any(p.on_trial and p.is_tried for p in self.all)
 
     def trial_ended(self) -> None:
-        """The kept job came to no attempt: another may be received for the trial."""
+        """The kept job is done, whatever came of it: if the trial goes on, another may be received for it."""
         for pause in self.all:
-            if pause.on_trial:
-                pause.trial = None
+            pause.is_tried = False
+        self._tell_change()
 
     def give_up_waiting(self) -> None:
-        """Let the kept jobs go: the daemon stops."""
+        """Let the kept jobs go, and keep no more: the daemon stops."""
+        self._closed.set()
         for pause in self.all:
-            if pause.trial and not pause.trial.done():
-                pause.trial.set_result(False)
+            self._let_go(pause, goes=False)
+
+    @staticmethod
+    def _let_go(pause: Pause, *, goes: bool) -> None:
+        if pause.kept is not None and not pause.kept.done():
+            pause.is_tried = goes
+            pause.kept.set_result(goes)
 
     async def change(self) -> None:
         """Wait until any pause begins, is lifted or goes on trial."""
@@ -218,19 +243,22 @@ class Pauses:
 
     async def run(self) -> None:
         """Probe what is due, until cancelled."""
-        while True:
-            due_s = min((p.next_probe_s for p in self.all if self._is_probed(p)), default=None)
-            self._changed.clear()
-            wait_s = None if due_s is None else max(0.0, due_s - self.clock.boot_s())
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                await self._probe()
+        await forever(self._wait_and_probe)
+
+    async def _wait_and_probe(self) -> None:
+        due_s = min((p.next_probe_s for p in self.all if self._is_probed(p)), default=None)
+        self._changed.clear()
+        wait_s = None if due_s is None else max(0.0, due_s - self.clock.boot_s())
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+        except TimeoutError:
+            await self._probe()
 
     def _is_probed(self, pause: Pause) -> bool:
         """A paused sender or set among others is tried by its own next job."""
-        return not pause.on_trial and self.stops_everything(pause.concern)
+        is_probed = self.stops_everything(pause.concern) or pause.concern.kind is Concerned.QUEUE
+        return is_probed and not pause.on_trial
 
     async def _probe(self) -> None:
         now_s = self.clock.boot_s()
@@ -248,9 +276,6 @@ class Pauses:
 
     def _try_one(self, pause: Pause) -> None:
         pause.on_trial = True
-        if pause.trial and pause.trial.done():
-            pause.trial = None  # that job has gone on
         log.info("pause_probed", concern=pause.concern.kind, reason=pause.reason)
-        if pause.trial and not pause.trial.done():
-            pause.trial.set_result(True)
+        self._let_go(pause, goes=True)
         self._tell_change()

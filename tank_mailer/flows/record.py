@@ -67,40 +67,42 @@ class Recorder:
         since = row.first_failed_at or self.clock.now()
         return await self._stubborn(lambda: self.ledger.others_accepted_since(since, row.email_id))
 
-    async def record(self, story: Story, job: EmailJob, row: Row, outcome: Outcome, verdict: Verdict) -> None:
-        """Write an attempt's outcome over the row that was begun for it."""
+    async def record(self, story: Story, job: EmailJob, row: Row, outcome: Outcome, verdict: Verdict) -> bool:
+        """Write an attempt's outcome over the row that was begun for it; False if that was overtaken."""
         now = self.clock.now()
         match outcome:
             case Accepted(ses_message_id):
                 await self._record_receipt(story, job, row, ses_message_id)
+                return True
             case Refused(reason, detail):
                 aside = self._aside(story, job.email_id, State.REFUSED, reason, detail)
-                await self.write(story, Change(row.ended(State.REFUSED, now, reason, detail), aside=aside))
+                return await self.write(story, Change(row.ended(State.REFUSED, now, reason, detail), aside=aside))
             case InDoubt(reason, detail):
                 due_at = now + timedelta(seconds=self.policy.in_doubt_wait_s)
-                await self.write(story, Change(row.doubted(due_at, now, reason, detail)))
+                return await self.write(story, Change(row.doubted(due_at, now, reason, detail)))
             case Held(concern, reason, detail):
                 due_at = now + timedelta(seconds=self.pauses.wait_s(concern) or 0.0)
-                await self.write(story, Change(row.deferred(due_at, now, reason, detail)))
+                return await self.write(story, Change(row.deferred(due_at, now, reason, detail)))
             case Failed(detail=detail) | Throttled(detail) | Unreachable(detail):
-                await self._record_failure(story, row, verdict, detail)
+                return await self._record_failure(story, row, verdict, detail)
 
-    async def _record_failure(self, story: Story, row: Row, verdict: Verdict, detail: str) -> None:
+    async def _record_failure(self, story: Story, row: Row, verdict: Verdict, detail: str) -> bool:
         now = self.clock.now()
         match verdict:
             case DeadLetter(reason):
-                await self.write(story, self.dying(story, row, reason, detail, charged=1))
+                return await self.write(story, self.dying(story, row, reason, detail, charged=1))
             case Retry(delay_s, reason, charged):
                 due_at = now + timedelta(seconds=delay_s)
                 step = row.failed if charged else row.deferred
                 if row.state is State.DEFERRED and not charged:  # a throttled one: counted already
                     step = row.put_off
-                await self.write(story, Change(step(due_at, now, reason, detail)))
+                return await self.write(story, Change(step(due_at, now, reason, detail)))
             case _:
                 raise AssertionError(verdict)
 
     async def _record_receipt(self, story: Story, job: EmailJob, row: Row, ses_message_id: str) -> None:
         """Write the acceptance; over a row that became doubtful meanwhile, too: the receipt is proof."""
+        story.lease.is_kept = True  # for as long as it takes (DESIGN 5.6)
         now = self.clock.now()
         notes = [RecipientNote(job.email_id, a.key, Status.ACCEPTED, None, now) for a in job.recipients]
         notes += self._dropped(story, job.email_id)
@@ -114,8 +116,9 @@ class Recorder:
             log.error("fence_lost", email_id=job.email_id, ses_message_id=ses_message_id, attempts=row.attempt)
             current = await self._stubborn(lambda: self.ledger.find(job.email_id))
             if current is None or current.state is State.ACCEPTED:
-                return
+                break
             change = Change(current.accepted(ses_message_id, now), recipients=notes)
+        story.lease.is_kept = False
 
     async def end(self, story: Story, row: Row, skipped: Skipped) -> bool:
         """Write that no mail comes of a job; False if the row was overtaken."""
@@ -127,7 +130,7 @@ class Recorder:
         return await self.write(story, Change(ended, recipients=self._dropped(story, row.email_id), aside=aside))
 
     async def put_invalid_aside(self, story: Story, invalid: InvalidJob) -> None:
-        """Keep the text of a job that can never be sent; its row only where the id has none yet."""
+        """Keep the text of a job that can never be sent; the row of its id, if there is one, stays."""
         email_id = invalid.email_id
         aside = self._aside(story, email_id, State.INVALID, invalid.reason, invalid.detail)
         await self._stubborn(lambda: self.ledger.set_aside(aside))

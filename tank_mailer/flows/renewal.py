@@ -1,9 +1,10 @@
 """Hides a message, or lets a fresh copy go on in its place before the queue gives it up by itself."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from tank_mailer.core.errors import QueueError
+from tank_mailer.core.errors import QueueError, StoreError
 from tank_mailer.core.ledger import Row
 from tank_mailer.core.renewal import QueueLife, must_renew
 from tank_mailer.flows.lease import Lease, LeaseKeeper
@@ -61,6 +62,7 @@ class Renewal:
             log.warning("renewal_failed", reason=error.reason, detail=error.detail)
             return False
         if row is not None and row.queue_message_id == message.queue_message_id:
-            await self.ledger.write(Change(row.rebound(copy_id, self.clock.now())))
+            with suppress(StoreError):  # the copy then is a second message of its job, and adopts the row
+                await self.ledger.write(Change(row.rebound(copy_id, self.clock.now())))
         log.info("job_renewed", receive_count=message.receive_count, copy_id=copy_id)
         return True

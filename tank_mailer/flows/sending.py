@@ -1,6 +1,8 @@
 """Leads one queue message from its receipt to its settlement: parse, admit, attempt, record, settle."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,12 +23,13 @@ from tank_mailer.core.outcome import (
     Accepted,
     Concern,
     Concerned,
-    Failed,
     Held,
     Outcome,
+    Refused,
     Throttled,
     Unreachable,
 )
+from tank_mailer.core.renewal import MAX_INVISIBLE_S
 from tank_mailer.core.verdict import (
     DeadLetter,
     Delete,
@@ -54,6 +57,7 @@ log = get_logger()
 
 RE_ATTEMPTS = 4  # after a throttle answer, within one receive
 DEAD_LETTER_RETRY_S = 60.0
+KEPT_MARGIN_S = 1800.0  # before the twelve hours are up, a kept job goes on as a fresh copy
 MAX_NAMES_TOLD = 100  # unknown fields; a producer that makes names up shall not fill the log
 
 
@@ -95,7 +99,7 @@ class Sending:
             await self.renewal.hide(lease, None, 0)
         finally:
             self.attempt.no_longer_waits(story)
-            if lease.is_kept:
+            if story.was_kept:
                 self.pauses.trial_ended()
             self.keeper.release(lease)
         fields = story.fields(now=self.clock.now(), now_s=self.clock.boot_s())
@@ -120,7 +124,13 @@ class Sending:
         """Do what the table says; False if another process wrote the row meanwhile."""
         message, now = story.lease.message, self.clock.now()
         story.row = row = await self.ledger.find(job.email_id)
-        finding = find(row, queue_message_id=message.queue_message_id, content_hash=job.content_hash, now=now)
+        finding = find(
+            row,
+            queue_message_id=message.queue_message_id,
+            content_hash=job.content_hash,
+            sent_at=message.sent_at,
+            now=now,
+        )
         if row is None:
             if message.receive_count > 1:
                 self._tell_foreign_consumer()
@@ -152,7 +162,8 @@ class Sending:
         if finding.step is Step.HIDE:
             until = finding.until or self.clock.now()
             story.note = "hidden: its job is in work or not due"
-            bound = row if row.queue_message_id == story.lease.message.queue_message_id else None
+            is_ours = row.queue_message_id == story.lease.message.queue_message_id
+            bound = row if is_ours and row.state in {State.DEFERRED, State.IN_DOUBT} else None
             await self._hide(story, bound, self._seconds_to(until))
             return
         if finding.step is Step.REFUSE_CONFLICT:
@@ -167,7 +178,7 @@ class Sending:
     async def _doubt_the_dead(self, row: Row) -> bool:
         """The process that began this attempt is gone: nobody knows how far it came."""
         now = self.clock.now()
-        due_at = (row.started_at or now) + timedelta(seconds=self.policy.in_doubt_wait_s)
+        due_at = (row.lease_ends_at or now) + timedelta(seconds=self.policy.in_doubt_wait_s)
         await self.ledger.write(Change(row.doubted(max(due_at, now), now, Reason.PROCESS_DIED)))
         log.warning("job_doubted", email_id=row.email_id, reason=Reason.PROCESS_DIED, attempts=row.attempt)
         return False
@@ -246,30 +257,38 @@ class Sending:
         story.outcome = outcome
         history = await self.recorder.history(row, outcome)
         story.verdict = verdict = decide(outcome, history=history, policy=self.policy, jitter=self.jitter())
-        tripped = self.pauses.observe(outcome, email_id=job.email_id, own=self.attempt.concerns(job))
-        if not isinstance(outcome, Accepted):
+        concern = self.pauses.observe(outcome, email_id=job.email_id, own=self.attempt.concerns(job))
+        if not isinstance(outcome, Accepted | Refused | Throttled):  # a throttle has been told when it came
             log.warning("attempt_deferred", email_id=job.email_id, attempts=row.attempt, outcome=outcome)
-        await self.recorder.record(story, story.job or job, row, outcome, verdict)
+        if not await self.recorder.record(story, story.job or job, row, outcome, verdict):
+            return False
         if isinstance(verdict, DeadLetter):
             await self._dead_letter(story, story.row or row)
             return True
-        if await self._waits_for_trial(story, outcome, tripped=tripped):
+        if await self._waits_for_trial(story, outcome, concern):
             return None
         await self._settle(story, verdict)
         return True
 
-    async def _waits_for_trial(self, story: Story, outcome: Outcome, *, tripped: bool) -> bool:
-        """Whether this job is the one that will show when a pause is over, and its time has come."""
-        match outcome:
-            case Held(concern, _, _) if self.pauses.stops_everything(concern):
-                pass
-            case Unreachable() | Failed() if tripped:
-                concern = Concern(Concerned.SES)
-            case _:
-                return False
+    async def _waits_for_trial(self, story: Story, outcome: Outcome, concern: Concern | None) -> bool:
+        """Whether this job is the one that will show when a pause is over, and its time has come.
+
+        Only a job that did not fail by itself is kept: one that breaks SES by its content would keep all others out.
+        """
+        if not isinstance(outcome, Held | Unreachable) or concern is None:
+            return False
+        if not self.pauses.stops_everything(concern):
+            return False
         story.lease.is_kept = True
-        goes = await self.pauses.trial(concern) and self.keeper.remaining_s(story.lease) > 0
+        called = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MAX_INVISIBLE_S - KEPT_MARGIN_S - self.keeper.held_s(story.lease)):
+                called = await self.pauses.trial(concern)
+        goes = called and self.keeper.remaining_s(story.lease) > 0
+        if called and not goes:
+            self.pauses.trial_ended()
         story.lease.is_kept = goes
+        story.was_kept = story.was_kept or goes
         return goes
 
     async def _settle(self, story: Story, verdict: Verdict) -> None:

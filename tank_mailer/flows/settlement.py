@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tank_mailer.core.errors import QueueError
-from tank_mailer.flows.lease import BATCH, MAX_INVISIBLE_S, Lease, LeaseKeeper
+from tank_mailer.core.renewal import MAX_INVISIBLE_S
+from tank_mailer.flows.lease import BATCH, Lease, LeaseKeeper
 from tank_mailer.ports import Queue, Settled
 from tank_mailer.telemetry.log import get_logger
 
@@ -109,6 +110,7 @@ class Settler:
     async def hide(self, lease: Lease, delay_s: float) -> bool:
         """Hide the message for so many seconds from now; 0 gives it back at once."""
         most_s = MAX_INVISIBLE_S - self._keeper.held_s(lease) - 60  # a margin for the way there
+        lease.is_hiding = True
         return await self._hides.add(lease, max(0, round(min(delay_s, most_s))))
 
     def hurry(self) -> None:

@@ -21,6 +21,7 @@ class Story:
         skipped: why no attempt was made, if none was.
         note: what was done, where no verdict says so.
         waits: whether it still counts as received and waiting.
+        was_kept: for the trial of a pause.
     """
 
     lease: Lease
@@ -34,6 +35,7 @@ class Story:
     note: str | None = None
     limiter_wait_s: float = 0.0
     waits: bool = True
+    was_kept: bool = False
 
     def fields(self, *, now: datetime, now_s: float) -> dict[str, object]:
         """Everything that is told of it; no address, subject or body."""

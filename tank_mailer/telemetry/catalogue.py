@@ -29,6 +29,7 @@ LOG_EVENTS: Final = (
         (
             *("version", "queue", "visible", "in_flight", "max_receive_count", "dead_letter_queue"),
             *("rate", "max_send_rate", "max_24_hour_send", "sent_last_24_hours", "production_access"),
+            *("sending_enabled", "enforcement"),
             *("store", "delivery", "paused"),
         ),
     ),
@@ -43,6 +44,7 @@ LOG_EVENTS: Final = (
     ),
     LogEvent("doubt_unsettled", "warning", "No channel settles doubts: the window for doubles is open.", ("detail",)),
     LogEvent("store_created", "warning", "An empty ledger was made; it knows no earlier mail.", ("store", "remedy")),
+    LogEvent("store_newer", "warning", "The store was upgraded by a newer version.", ("schema", "known")),
     LogEvent("store_unavailable", "error", "The store cannot be opened; tried again.", ("detail", "store", "retry_s")),
     LogEvent("dead_letter_queue_missing", "warning", "Jobs that are given up rest in the ledger alone.", ("remedy",)),
     LogEvent("account_in_sandbox", "warning", "SES mails verified recipients only.", ("remedy",)),

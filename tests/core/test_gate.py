@@ -43,10 +43,10 @@ def make_row(state: State, **changes: Any) -> Row:  # `replace` checks the names
     return replace(row, state=state, version=1, **changes)
 
 
-def found(row: Row | None, bond: Bond = Bond.SAME) -> Finding:
+def found(row: Row | None, bond: Bond = Bond.SAME, sent_at: datetime = NOW) -> Finding:
     message_id = BOUND if bond is Bond.SAME else ANOTHER
     content_hash = OTHER if bond is Bond.OTHER else THE_SAME
-    return find(row, queue_message_id=message_id, content_hash=content_hash, now=NOW)
+    return find(row, queue_message_id=message_id, content_hash=content_hash, sent_at=sent_at, now=NOW)
 
 
 # --- the second table of DESIGN 4 ----------------------------------------------------------------------
@@ -94,6 +94,14 @@ LINES = (
     # dead: copy unless marked, then delete | a redriven one comes under another MessageId: a fresh start
     Line(Standing.DEAD, (make_row(State.DEAD, copied_at=NOW),), Step.FINISH, Step.BEGIN_AGAIN, Step.BEGIN_AGAIN),
     Line(Standing.DEAD_UNCOPIED, (make_row(State.DEAD),), Step.COPY_AND_FINISH, Step.BEGIN_AGAIN, Step.BEGIN_AGAIN),
+    # given up in doubt, and the message is older: the producer had put the job twice, nobody has put it back
+    Line(
+        Standing.DEAD_IN_DOUBT,
+        (make_row(State.DEAD, reason=Reason.IN_DOUBT, updated_at=NOW, copied_at=NOW),),
+        Step.FINISH,
+        Step.DROP_DUPLICATE,
+        Step.REFUSE_CONFLICT,
+    ),
     # sending, lease alive: hide it until the lease ends | the same
     Line(
         Standing.LEASED,
@@ -152,9 +160,17 @@ def all_cells() -> Iterator[ParameterSet]:
 
 @pytest.mark.parametrize(("standing", "row", "bond", "step"), list(all_cells()))
 def test_what_a_message_finds(standing: Standing, row: Row | None, bond: Bond, step: Step) -> None:
-    assert gate._standing(row, NOW) is standing  # so that each cell is met by a row of its own
+    assert (
+        standing is Standing.DEAD_IN_DOUBT or gate._standing(row, NOW) is standing
+    )  # so that each cell is met by a row of its own
     assert found(row, bond).step is step
     assert WHAT_A_MESSAGE_FINDS[standing, bond] is step
+
+
+def test_a_job_dead_in_doubt_starts_afresh_only_when_somebody_put_it_back() -> None:
+    """A message that is newer than the verdict was redriven by a person."""
+    row = make_row(State.DEAD, reason=Reason.IN_DOUBT, updated_at=NOW, copied_at=NOW)
+    assert found(row, Bond.COPY, sent_at=NOW + TICK).step is Step.BEGIN_AGAIN
 
 
 def test_the_table_is_complete() -> None:
@@ -205,7 +221,7 @@ def test_a_copy_whose_bound_one_is_due_comes_back_when_that_is_overdue(state: St
     assert finding.until is not None
     assert NOW < finding.until <= NOW + OVERDUE + 2 * EARLY
     later = replace(row, due_at=due_at or NOW)
-    again = find(later, queue_message_id=ANOTHER, content_hash=THE_SAME, now=finding.until)
+    again = find(later, queue_message_id=ANOTHER, content_hash=THE_SAME, sent_at=NOW, now=finding.until)
     assert again.step is Step.ADOPT
 
 

@@ -153,16 +153,20 @@ def make_rig() -> MakeRig:
         mailer = FakeMailer(*answers)
         dead_letters = FakeDeadLetterQueue() if has_dead_letter_queue else None
         account = FakeAccount()
+
+        async def find() -> FakeDeadLetterQueue | None:
+            return dead_letters
+
         governor = Governor(slots=slots, rate=0.0)
         governor.set_rate(rate)
         pauses = Pauses(clock=clock, default_set="tank")
         pauses.when_stopped(governor.halt)
         watch = AccountWatch(account=account, governor=governor, pauses=pauses, fixed_rate=rate, share=0.9)
-        pauses.probe_by(Concerned.ACCOUNT, watch.ask)
-        pauses.probe_by(Concerned.SES, watch.ask)
+        pauses.probe_by(Concerned.ACCOUNT, watch.probe)
+        pauses.probe_by(Concerned.SES, watch.probe)
         pauses.probe_by(Concerned.STORE, lambda: _works(ledger))
         lane = make_lane(
-            Outside(queue=queue, dead_letter_queue=dead_letters, mailer=mailer, ledger=ledger, clock=clock),
+            Outside(queue=queue, find_dead_letters=find, mailer=mailer, ledger=ledger, clock=clock),
             Knobs(
                 lane="ordinary",
                 source="jobs",

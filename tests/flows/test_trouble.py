@@ -146,7 +146,7 @@ async def test_ses_cannot_be_reached_at_start(make_rig: MakeRig) -> None:
     rig.account.now_says(AccountUnknown(Reason.UNREACHABLE, "EndpointConnectionError", reached=False))
     rig.put()
     async with rig.running():
-        await rig.watch.ask()
+        await rig.watch.start()
         await rig.until(lambda: rig.account.asked >= 4)
         assert rig.mailer.sent == []
         rig.account.now_says(*known)
