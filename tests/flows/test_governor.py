@@ -417,7 +417,7 @@ async def test_a_drain_does_not_sit_through_the_wait_after_a_throttle(make_rig: 
     rig = make_rig(*[THROTTLE] * 50)
     rig.put()
     async with rig.running() as polling:
-        await rig.until(lambda: rig.sent("order-4711") == 2)
+        await rig.until(lambda: rig.sent("order-4711") >= 2)
         await rig.until(lambda: rig.ledger.rows["order-4711"].state is State.DEFERRED)
         started_s = rig.clock.boot_s()
         sent = len(rig.mailer.sent)
@@ -434,7 +434,7 @@ async def test_what_is_given_back_while_a_poll_is_under_way_is_not_swallowed(mak
     rig = make_rig(*[THROTTLE] * 50)
     message = rig.put()
     async with rig.running() as polling:
-        await rig.until(lambda: rig.sent("order-4711") == 2)
+        await rig.until(lambda: rig.sent("order-4711") >= 2)
         assert await rig.drain(polling) == 0
 
     assert rig.queue.visible_in_s(message) == 0
