@@ -166,5 +166,5 @@ def _unknown(fault: Fault) -> AccountUnknown:
     if not reached and meaning is Meaning.IN_DOUBT:
         reason = Reason.UNREACHABLE
     return AccountUnknown(
-        reason, f"{fault.code} {fault.text}".strip()[:200], reached=reached, answered=fault.status is not None
+        reason, f"{fault.code}: {fault.text}".strip(": ")[:200], reached=reached, answered=fault.status is not None
     )

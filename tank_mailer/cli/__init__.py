@@ -1,5 +1,6 @@
 """The command line: one file a command group."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -48,4 +49,5 @@ def _tank_mailer(
 
 def main() -> None:
     """Enter here: the console script."""
+    os.umask(0o077)  # the ledger holds addresses, the texts of refused jobs too
     app()

@@ -17,6 +17,7 @@ from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, SchemaOldError, open_desk
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, environment, errors, printable, settings_or_exit
+from tank_mailer.core import remedy as core
 from tank_mailer.core.errors import ConfigurationError, QueueError, Reason, StoreError, TankMailerError
 
 EXIT_NO: Final = 3  # a check or a look-up says no
@@ -31,10 +32,8 @@ NO_STORE: Final = (
 STORE: Final = "look at TANK_DATABASE_URL; a store that is only busy is free again in a moment"
 # What to do about a queue that does not do what it is asked.
 REMEDIES: Final[Mapping[Reason, str]] = {
-    Reason.QUEUE_MISSING: "look at TANK_OUTBOUND_QUEUE_URL and the region in it",
+    **core.REMEDIES,
     Reason.ACCESS_DENIED: "the key needs sqs:SendMessage on the queue, and kms:GenerateDataKey where it is encrypted",
-    Reason.BAD_CREDENTIALS: "look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and AWS_REGION",
-    Reason.CLOCK_SKEW: "set this host's clock",
     Reason.QUEUE_UNREACHABLE: "look at the network, at proxies and AWS_ENDPOINT_URL, then run the command again",
 }
 

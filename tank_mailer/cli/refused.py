@@ -188,6 +188,8 @@ def requeue(
         raise typer.BadParameter("--kind and --reason go with --all.")
     if file and len(names or []) != 1:
         raise typer.BadParameter("--file is for one ID.")
+    if everything and not yes and not sys.stdin.isatty():
+        raise typer.BadParameter("--all wants --yes where nobody can be asked.")
     loaded = settings_or_exit(env_file)
     asked = _Asked(
         names=[storable(name) for name in names or []],

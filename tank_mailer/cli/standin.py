@@ -151,7 +151,7 @@ export JOB='{"email_id": "try-1", "from": "Shop <shop@example.com>",
 "to": "you@example.org", "subject": "Hello", "body": "<p>Hello!</p>"}'
 
 # AWS CLI
-aws sqs send-message --queue-url "$TANK_OUTBOUND_QUEUE_URL" \\
+aws --endpoint-url "$AWS_ENDPOINT_URL" sqs send-message --queue-url "$TANK_OUTBOUND_QUEUE_URL" \\
     --message-body "$JOB"
 
 # Python: pip install boto3

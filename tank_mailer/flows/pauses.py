@@ -129,7 +129,14 @@ class Pauses:
         if pause is None:
             pause = Pause(concern, reason, self.clock.now(), now_s + FIRST_PROBE_S)
             self._pauses[concern] = pause
-            log.error("pause_begun", concern=concern.kind, reason=reason, detail=detail, next_probe_s=FIRST_PROBE_S)
+            log.error(
+                "pause_begun",
+                concern=concern.kind,
+                reason=reason,
+                detail=detail,
+                next_probe_s=FIRST_PROBE_S,
+                remedy=REMEDIES.get(reason),
+            )
         elif pause.on_trial or pause.next_probe_s <= now_s:
             pause.on_trial, pause.is_tried, pause.reason = False, False, reason
             pause.interval_s = min(pause.interval_s * 2, MAX_PROBE_S)

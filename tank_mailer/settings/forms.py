@@ -1,5 +1,6 @@
 """The forms that values of the environment come in: text in, a checked value or a fault out."""
 
+import importlib.util
 import re
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -130,6 +131,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     elif scheme == POSTGRESQL:
         if not _POSTGRESQL_REST.fullmatch(rest):
             raise refusal("a PostgreSQL URL without the name of a database", remedy)
+        if importlib.util.find_spec("asyncpg") is None:
+            raise refusal("PostgreSQL needs a driver that is not installed", "pip install 'tank-mailer[postgresql]'")
     elif (base := scheme.partition("+")[0]) in {"sqlite", "postgres", "postgresql"}:
         driver = SQLITE if base == "sqlite" else POSTGRESQL
         raise refusal(f"a {base} URL without the driver that is used here", f"begin it with {driver}://")

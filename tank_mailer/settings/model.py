@@ -110,7 +110,8 @@ class Settings(BaseSettings):
     in_doubt_wait_s: NonNegativeInt = Field(
         default=900,
         le=MAX_DOUBT_S,
-        description="seconds to wait for SES's events before such a doubt counts as unsettled",
+        description="seconds until such a doubt counts as unsettled; at most 120 in this version, "
+        "which reads no SES events",
     )
     drain_timeout_s: PositiveFloat = Field(
         default=45.0,

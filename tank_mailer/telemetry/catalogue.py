@@ -115,7 +115,12 @@ LOG_EVENTS: Final = (
     LogEvent("settle_retried", "warning", "A batch was not settled; tried again.", ("call", "reason", "detail")),
     LogEvent("settle_failed", "error", "Not deleted while the lease lasted; the ledger knows the job.", ()),
     # Pauses
-    LogEvent("pause_begun", "error", "Something is not worked on.", ("concern", "reason", "detail", "next_probe_s")),
+    LogEvent(
+        "pause_begun",
+        "error",
+        "Something is not worked on.",
+        ("concern", "reason", "detail", "next_probe_s", "remedy"),
+    ),
     LogEvent("pause_probed", "info", "One job is tried, to see whether it is over.", ("concern", "reason")),
     LogEvent("pause_prolonged", "warning", "It is not over.", ("concern", "reason", "detail")),
     LogEvent("pause_lifted", "info", "It is over.", ("concern", "reason", "duration_s")),

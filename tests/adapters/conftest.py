@@ -1,13 +1,11 @@
 """Clients made as the daemon makes them, far from the machine's own AWS settings."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
 from tank_mailer.adapters import aws
 from tank_mailer.standin import AccountSettings, Standin, StandinOptions
@@ -20,14 +18,6 @@ NAMES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _models_read_once() -> Iterator[None]:
-    """The SDK reads its models anew for each session: a third of the time that clients take to open."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
-        yield
 
 
 @pytest.fixture(autouse=True)

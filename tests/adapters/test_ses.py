@@ -186,7 +186,9 @@ async def test_without_keys_nothing_leaves_this_host(standin: Standin) -> None:
         unknown = await SesAccount(client=clients.sending).ask()
         answer = await mailer(clients).send(make_job(), attempt=1)
 
-    assert unknown == AccountUnknown(Reason.BAD_CREDENTIALS, "NoCredentialsError NoCredentialsError", reached=False)
+    assert unknown == AccountUnknown(
+        Reason.BAD_CREDENTIALS, "NoCredentialsError: the connection was never made", reached=False
+    )
     assert answer == Fault("NoCredentialsError", code="NoCredentialsError", status=None, connected=False)
     assert standin.state.counts.shown() == NOTHING_ASKED
 

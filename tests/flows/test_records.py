@@ -166,6 +166,25 @@ async def test_a_job_that_was_overtaken_is_looked_at_anew_before_it_is_given_bac
     assert (row.state, row.ses_message_id, rig.sent("small")) == (State.ACCEPTED, "theirs", 0)
 
 
+async def test_a_failure_is_not_charged_to_what_another_node_has_sent_meanwhile(make_rig: MakeRig) -> None:
+    """Taken for dead and sent again elsewhere: this attempt's end is of no interest any more."""
+
+    async def meanwhile(job: Any, attempt: int) -> Fault:
+        now = rig.clock.now()
+        doubted = rig.ledger.rows["order-4711"].doubted(now, now, Reason.PROCESS_DIED)
+        await overtake(rig.ledger, doubted)
+        await overtake(rig.ledger, doubted.accepted("theirs", now))
+        return BROKEN
+
+    rig = make_rig(meanwhile)
+    rig.put()
+    async with rig.running():
+        await rig.until(lambda: not rig.queue.left)
+
+    row = await rig.row()
+    assert (row.state, row.charged, len(rig.mailer.sent)) == (State.ACCEPTED, 0, 1)
+
+
 async def test_two_messages_of_a_hopeless_job_make_one_copy(make_rig: MakeRig) -> None:
     """Both find it doubtful and overdue, both give it up: the row lets one of them."""
     rig = make_rig(policy=RetryPolicy(in_doubt_wait_s=120, resends_doubt=False))

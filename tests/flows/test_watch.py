@@ -15,7 +15,7 @@ from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.renewal import QueueLife
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.pauses import Pauses
-from tank_mailer.flows.watch import EVERY_S, AccountWatch, QueueWatch
+from tank_mailer.flows.watch import EVERY_S, SOON_S, AccountWatch, QueueWatch
 from tank_mailer.ports import AccountFacts, AccountUnknown
 from tests.builders import make_body
 from tests.fakes import GOOD_ACCOUNT, FakeAccount, FakeClock, FakeQueue
@@ -160,6 +160,30 @@ async def test_ses_out_of_reach_is_a_pause() -> None:
     assert (pause.concern, pause.reason) == (Concern(Concerned.SES), Reason.SES_UNAVAILABLE)
 
 
+async def test_one_answer_that_does_not_come_later_is_told_but_stops_nobody() -> None:
+    """The mails themselves show whether SES can be had; this question is only about the rate."""
+    post = make_post(GOOD_ACCOUNT, AWAY, GOOD_ACCOUNT)
+    with capture_logs() as lines:
+        await post.watch.start()
+        async with running(post.watch):
+            await asyncio.sleep(EVERY_S + 1)
+
+    assert post.pauses.all == ()
+    assert [line["reason"] for line in told(lines, "account_unknown")] == [Reason.SES_UNAVAILABLE]
+    assert post.governor.current_rate == pytest.approx(14 * 0.9)
+
+
+async def test_an_account_without_a_rate_is_paused() -> None:
+    """Closed by AWS: no pace can be made of nothing."""
+    post = make_post(replace(GOOD_ACCOUNT, max_send_rate=0.0), GOOD_ACCOUNT)
+    await post.watch.start()
+    [pause] = post.pauses.all
+    assert (pause.concern, pause.reason) == (Concern(Concerned.ACCOUNT), Reason.SENDING_PAUSED)
+
+    assert await post.watch.probe()
+    assert post.governor.current_rate == pytest.approx(14 * 0.9)
+
+
 async def test_a_key_that_is_wrong_at_start_is_waited_for(make_rig: MakeRig) -> None:
     """Mended at AWS, not here: what helps must not need a restart."""
     rig = make_rig()
@@ -180,10 +204,16 @@ async def test_a_key_that_is_wrong_at_start_is_waited_for(make_rig: MakeRig) -> 
 # --- the queue ---------------------------------------------------------------------------------------
 
 
-def make_queue_watch(*, polls: int = 0, **facts: Any) -> tuple[FakeQueue, Pauses, QueueWatch]:
+def make_queue_watch(
+    *, polls: int = 0, has_dead_letters: bool = True, **facts: Any
+) -> tuple[FakeQueue, Pauses, QueueWatch]:
     clock = FakeClock()
     queue, pauses = FakeQueue(clock, **facts), Pauses(clock=clock)
-    return queue, pauses, QueueWatch(has_dead_letters=True, queue=queue, pauses=pauses, polls_without=lambda: polls)
+    return (
+        queue,
+        pauses,
+        QueueWatch(has_dead_letters=has_dead_letters, queue=queue, pauses=pauses, polls_without=lambda: polls),
+    )
 
 
 async def test_a_queue_that_redrives_early_is_told_of_once_with_its_remedy() -> None:
@@ -228,6 +258,35 @@ async def test_a_queue_that_may_not_be_asked_is_assumed_to_be_strict() -> None:
     assert watch.life.max_receive_count == 100
 
 
+async def test_a_queue_that_is_unknown_is_asked_again_soon() -> None:
+    """Until then every message is taken for one that is near its last receive."""
+    queue, _, watch = make_queue_watch(max_receive_count=100)
+    queue.fail("facts", *[QueueError(Reason.QUEUE_UNREACHABLE, "no answer")] * 2)
+    async with running(watch):
+        await asyncio.sleep(SOON_S * 3 + 1)
+        assert watch.life.max_receive_count == 100
+
+
+@pytest.mark.parametrize(
+    ("in_settings", "in_policy", "is_told"),
+    [
+        pytest.param(False, None, True, id="nowhere"),
+        pytest.param(True, None, False, id="in-the-settings"),
+        pytest.param(False, "jobs-dead", False, id="in-the-redrive-policy"),
+    ],
+)
+async def test_a_missing_dead_letter_queue_is_told_of_at_start(
+    in_settings: bool, in_policy: str | None, is_told: bool
+) -> None:
+    """Not when the first job dies: then nobody is looking."""
+    _, _, watch = make_queue_watch(has_dead_letters=in_settings, dead_letter_queue=in_policy)
+    with capture_logs() as lines:
+        await watch.ask()
+        await watch.ask()
+
+    assert len(told(lines, "dead_letter_queue_missing")) == is_told
+
+
 async def test_a_queue_that_is_full_but_gives_nothing_is_told_of() -> None:
     """At its in-flight ceiling SQS answers long polls with nothing, as if the queue were empty."""
     queue, _, watch = make_queue_watch(polls=3)
@@ -267,6 +326,15 @@ async def test_polls_that_bring_nothing_are_counted_until_one_does(make_rig: Mak
         rig.put()
         await rig.until(lambda: not rig.queue.left)
         assert rig.lane.intake.polls_without() == 0
+
+
+async def test_the_next_poll_follows_at_once_on_one_that_waited_its_time_out(make_rig: MakeRig) -> None:
+    """Only an answer that came too early looks like a proxy's page."""
+    rig = make_rig()
+    rig.queue.latency_s = 0.5
+    async with rig.running():
+        await rig.until(lambda: len(rig.queue.received) == 3)
+        assert rig.clock.boot_s() == pytest.approx(2 * 20.5, abs=0.06)
 
 
 async def test_nobody_asks_until_somebody_does() -> None:

@@ -1,6 +1,9 @@
 """What the demo prints: the table, the verdict, where to look further, what to try next."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from shlex import quote
 from typing import Final
 
@@ -94,7 +97,7 @@ def print_look_further(console: Console, folder: Folder, result: Result, command
     for name, argument in LOOK_FURTHER:
         if name not in commands or (argument and not job):
             continue
-        lines.append(f"tank-mailer {name} --env-file {ENV_FILE}{f' {quote(job)}' if argument and job else ''}")
+        lines.append(f"{quote(_program())} {name} --env-file {ENV_FILE}{f' {quote(job)}' if argument and job else ''}")
     lines.append(f"less {LOG}")
     console.print("\nLook further (the folder stays; delete it when you are done):")
     for line in lines:
@@ -129,3 +132,8 @@ def print_end(console: Console, fate: Fate) -> None:
     name = fate.email_id or fate.queue_message_id[:8]
     style = STYLES.get(fate.state, UNKNOWN_STYLE)
     console.print(Text.assemble(printable(name), "  ", (fate.state, style), "  ", printable(fate.why)), soft_wrap=True)
+
+
+def _program() -> str:
+    """How to call us: by name only where the shell would find it."""
+    return "tank-mailer" if shutil.which("tank-mailer") else str(Path(sys.argv[0]).absolute())
