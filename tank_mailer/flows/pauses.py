@@ -19,6 +19,7 @@ from tank_mailer.core.outcome import (
     Throttled,
     Unreachable,
 )
+from tank_mailer.core.remedy import REMEDIES
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock
 from tank_mailer.telemetry.log import get_logger

@@ -189,7 +189,7 @@ async def test_without_keys_nothing_leaves_this_host(standin: Standin) -> None:
     assert unknown == AccountUnknown(
         Reason.BAD_CREDENTIALS, "NoCredentialsError: the connection was never made", reached=False
     )
-    assert answer == Fault("NoCredentialsError", code="NoCredentialsError", status=None, connected=False)
+    assert answer == Fault("the connection was never made", code="NoCredentialsError", status=None, connected=False)
     assert standin.state.counts.shown() == NOTHING_ASKED
 
 

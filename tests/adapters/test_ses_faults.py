@@ -14,7 +14,7 @@ from tests.adapters.conftest import open_clients
 from tests.adapters.rude_server import Connection, Manner, RudeServer
 from tests.builders import make_job
 
-SHORT_S = 0.2  # the only wait in this folder: a server that never answers
+SHORT_S = 1.0  # the only wait in this folder: a server that never answers
 LATIN_1 = "<html><body>Bitte melden Sie sich an, um das Netz zu nutzen: Ü</body></html>".encode("latin-1")
 
 
