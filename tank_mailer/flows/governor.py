@@ -101,8 +101,6 @@ class Governor:
         self._spend(ticket)
         if ticket in self._waiting:
             self._waiting.remove(ticket)
-        if ticket.go is not None and not ticket.go.done():
-            ticket.go.cancel()
         if refund and ticket.has_slot:  # only what went has paid
             owed = min(self._debt, ticket.tokens)
             self._debt -= owed

@@ -14,6 +14,7 @@ from tank_mailer.telemetry.log import get_logger
 log = get_logger()
 
 GATHER_S = 1.0  # lab: at low rates a batch a second saves every other call
+TELL_AFTER = 5  # tries of one entry
 RETRY_S = 1.0  # before an entry that failed is tried again
 
 
@@ -66,6 +67,8 @@ class _Batcher:
         again = list[_Entry]()
         for entry, answer in zip(batch, answers, strict=True):
             entry.tries += 1
+            if answer is Settled.FAILED and entry.tries == TELL_AFTER:
+                log.warning("settle_retried", call=self.name, detail=f"SQS failed this entry {TELL_AFTER} times")
             if entry.done.done():
                 continue
             match answer:

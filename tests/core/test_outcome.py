@@ -380,7 +380,8 @@ EXCEPTION_ROWS = [
         row(f"{name}-holds-the-account", raised(name, connected=False), BAD_KEY)
         for name in (
             *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
-            *("TokenRetrievalError", "NoRegionError"),
+            *("TokenRetrievalError", "NoRegionError", "ProfileNotFound", "SSOError", "SSOTokenLoadError"),
+            *("UnauthorizedSSOTokenError", "RuntimeError"),
         )
     ),
     row("a-fault-of-shape-is-refused", raised("ParamValidationError", connected=False), REJECTED),
