@@ -203,9 +203,9 @@ def test_after_a_rehearsal_all_go_back_once(run: Run, on_queue: Bodies, store: S
         store.put_aside(f"m-{n:02}", kind="dry_run", email_id=f"job-{n}", raw=make_body(email_id=f"job-{n}"))
     store.put_aside("other", raw=BROKEN)
 
-    first = run("refused", "requeue", "--all", "--kind", "dry_run")
-    second = run("refused", "requeue", "--all", "--kind", "dry_run")
-    everything = run("refused", "requeue", "--all")
+    first = run("refused", "requeue", "--all", "--yes", "--kind", "dry_run")
+    second = run("refused", "requeue", "--all", "--yes", "--kind", "dry_run")
+    everything = run("refused", "requeue", "--all", "--yes")
 
     assert first.stdout.endswith("25 of 25 put back on the queue.\n")
     assert (second.exit_code, second.stdout) == (0, "0 of 0 put back on the queue.\n")
@@ -221,7 +221,7 @@ def test_a_queue_that_fails_leaves_no_false_record(
         store.put_aside(f"m-{n:02}", email_id=f"job-{n}", raw=make_body(email_id=f"job-{n}"), at=1e9 + n)
     standin.state.faults.add(Rule(kind=Kind.STATUS, operation="SendMessageBatch", after=1, times=None))
 
-    result = run("refused", "requeue", "--all")
+    result = run("refused", "requeue", "--all", "--yes")
 
     assert result.exit_code == 75
     assert len(on_queue()) == len(requeued(store)) == len(store.audit) == 10
