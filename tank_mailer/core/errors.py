@@ -61,7 +61,37 @@ class Reason(StrEnum):
     ATTEMPTS_SPENT = "attempts_spent"  # TANK_MAX_ATTEMPTS, while others passed
     IN_DOUBT = "in_doubt"  # nothing settled the doubt
 
-    # How a manual entry of the suppression list came about.
+    # What an event says of a recipient; also why an address is suppressed.
+    HARD_BOUNCE = "hard_bounce"  # the mailbox or its domain does not exist, or takes nothing any more
+    SOFT_BOUNCE = "soft_bounce"  # passing trouble: told to nobody's charge but counted
+    SOFT_BOUNCES = "soft_bounces"  # five in a row without a delivery between
+    COMPLAINT = "complaint"  # the recipient called it spam
+    NOT_SPAM = "not_spam"  # the opposite of a complaint: taken out of the spam folder
+    MAILBOX_FULL = "mailbox_full"
+    DELIVERY_EXPIRED = "delivery_expired"  # SES has tried for hours
+    MESSAGE_TOO_LARGE = "message_too_large"  # for the recipient's server
+    CONTENT_BLOCKED = "content_blocked"  # the mail's content or attachment, not the address
+    POLICY_BLOCKED = "policy_blocked"  # the sender's reputation, IP or authentication, not the address
+    AUTO_REPLY = "auto_reply"  # out of office: the mail has arrived
+    ACCOUNT_SUPPRESSED = "account_suppressed"  # on the account's (or tenant's) suppression list at SES
+    GLOBALLY_SUPPRESSED = "globally_suppressed"  # on AWS's own list
+    VALIDATION_SUPPRESSED = "validation_suppressed"  # SES's e-mail validation refused it
+    UNSUBSCRIBED = "unsubscribed"  # a contact that opted out of a list
+    VIRUS = "virus"  # SES: Reject
+    RENDERING_FAILED = "rendering_failed"  # SES: the template does not fit its data
+    DELAYED = "delayed"  # SES goes on trying
+    STALE = "stale"  # mailed before, and nothing delivered for TANK_STALE_AFTER_DAYS
+
+    # A message on the event queue that is no event to act on.
+    FOREIGN_TOPIC = "foreign_topic"  # not in TANK_EVENT_TOPIC_ARNS
+    RAW_EVENT = "raw_event"  # without SNS's envelope, and TANK_RAW_EVENTS is off
+    UNKNOWN_EVENT = "unknown_event"  # a kind that this version does not know
+    BAD_EVENT = "bad_event"  # an event that lacks what every event has
+    BAD_SIGNATURE = "bad_signature"  # SNS: forged, stale, or by a certificate from elsewhere
+    SUBSCRIPTION_REQUEST = "subscription_request"  # SNS wants a person to confirm
+    UNSTORABLE = "unstorable"  # the store takes all but this one
+
+    # How an entry of the suppression list came about.
     MANUAL = "manual"
 
 
