@@ -31,6 +31,7 @@ class AccountSettings:
     production_access: bool = True
     enforcement_status: Enforcement = Enforcement.HEALTHY
     get_account_denied: bool = False  # the key may not call GetAccount
+    suppression_enabled: bool = True  # the account's own suppression list; aws-facts 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Account:
         if settings.max_send_rate != self.settings.max_send_rate:
             self._pace = SlidingSecond(self._clock, rate=settings.max_send_rate)
         self.settings = settings
+
+    @property
+    def suppressed_reasons(self) -> list[str]:
+        """For which reasons addresses come onto the account's suppression list, and are kept from mail."""
+        return ["BOUNCE", "COMPLAINT"] if self.settings.suppression_enabled else []
 
     def refuse_if_stopped(self) -> None:
         """Raise when AWS or the owner has stopped sending."""

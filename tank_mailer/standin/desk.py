@@ -7,8 +7,11 @@ from urllib.parse import parse_qs
 
 from tank_mailer.standin.errors import AwsError, Json
 from tank_mailer.standin.reply import Reply, ses_answer, ses_error, sqs_answer, sqs_error
-from tank_mailer.standin.ses import PREFIX as SES_PREFIX
-from tank_mailer.standin.ses import Ses, operation_of, send_quota_xml
+from tank_mailer.standin.ses import Ses, send_quota_xml
+from tank_mailer.standin.ses_destinations import DestinationCalls
+from tank_mailer.standin.ses_routes import PREFIX as SES_PREFIX
+from tank_mailer.standin.ses_routes import operation_of
+from tank_mailer.standin.ses_suppression import SuppressionCalls
 from tank_mailer.standin.sqs import Sqs
 from tank_mailer.standin.state import State
 
@@ -26,15 +29,16 @@ class Call:
     operation: str
     name: str  # what the path names
     body: bytes
+    query: str = ""  # behind the path
 
 
-def call_of(method: str, path: str, *, target: str, body: bytes) -> Call:
+def call_of(method: str, path: str, *, target: str, body: bytes, query: str = "") -> Call:
     """SQS by its header, SES by its path; what is neither is the old query protocol."""
     if target.startswith(TARGET_PREFIX):
         return Call(SQS, target.removeprefix(TARGET_PREFIX), "", body)
     if path.startswith(SES_PREFIX):
         operation, name = operation_of(method, path)
-        return Call(SES, operation or "Unknown", name, body)
+        return Call(SES, operation or "Unknown", name, body, query)
     action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0] if method == "POST" else ""
     if action == "GetSendQuota":
         return Call(SES, action, "", body)
@@ -53,6 +57,10 @@ class Desk:
             identities=state.identities,
             configuration_sets=state.configuration_sets,
             mailbox=state.mailbox,
+            events=state.events,
+            suppression=SuppressionCalls(listed=state.events.suppressed, account=state.account, clock=state.clock),
+            destinations=DestinationCalls(events=state.events, configuration_sets=state.configuration_sets),
+            control_plane=state.control_plane,
         )
 
     async def serve(self, call: Call) -> Reply:
@@ -79,7 +87,8 @@ class Desk:
             reply = ses_answer({})
             xml = send_quota_xml(self._state.account, reply.headers["x-amzn-RequestId"])
             return Reply(reply.status, reply.headers | {"Content-Type": "text/xml"}, xml.encode())
-        return ses_answer(self._ses.answer(call.operation, call.name, _object(call.body), body=call.body))
+        request = _object(call.body) if call.body else parse_qs(call.query)
+        return ses_answer(self._ses.answer(call.operation, call.name, request, body=call.body))
 
 
 def error_as(service: str, error: AwsError) -> Reply:

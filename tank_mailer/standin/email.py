@@ -38,6 +38,8 @@ class Email:
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
     tags: dict[str, str]
+    reply_to: tuple[str, ...]
+    subject: str
     headers: dict[str, str]
     configuration_set: str
     size_bytes: int
@@ -72,9 +74,10 @@ def read_email(request: Json) -> Email:
     if not sender:
         raise _bad("Missing required header 'From'.")
     bare(sender)
-    for mailbox in parameters.listing(request, "ReplyToAddresses"):
+    reply_to = tuple(parameters.listing(request, "ReplyToAddresses"))
+    for mailbox in reply_to:
         bare(mailbox)
-    headers, size_bytes = (raw.headers, raw.size_bytes) if raw else _simple(content)
+    subject, headers, size_bytes = (raw.subject, raw.headers, raw.size_bytes) if raw else _simple(content)
     if size_bytes > MAX_BYTES:
         raise _bad(f"Message length is more than the allowed {MAX_BYTES} bytes")
     return_path = parameters.optional_text(request, "FeedbackForwardingEmailAddress")
@@ -85,6 +88,8 @@ def read_email(request: Json) -> Email:
         cc=cc,
         bcc=bcc,
         tags=tags,
+        reply_to=reply_to,
+        subject=subject,
         headers=headers,
         configuration_set=_configuration_set(request, raw),
         size_bytes=size_bytes,
@@ -129,8 +134,8 @@ def _check_recipients(recipients: tuple[str, ...]) -> None:
         bare(recipient)
 
 
-def _simple(content: Json) -> tuple[dict[str, str], int]:
-    """The headers and the size of a Simple mail."""
+def _simple(content: Json) -> tuple[str, dict[str, str], int]:
+    """The subject, the headers and the size of a Simple mail."""
     if "Template" in content:
         raise _bad("The stand-in has no templates.")
     simple = parameters.mapping(content, "Simple")
@@ -146,7 +151,7 @@ def _simple(content: Json) -> tuple[dict[str, str], int]:
     attachments = parameters.listing(simple, "Attachments")
     sizes = [len(part) if part.isascii() else len(part.encode()) for part in (subject, *parts)]
     sizes += [len(attachment.get("RawContent") or "") for attachment in attachments]  # base64, as it travels
-    return _headers(parameters.listing(simple, "Headers")), sum(sizes)
+    return subject, _headers(parameters.listing(simple, "Headers")), sum(sizes)
 
 
 def _headers(headers: list[Json]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
 
@@ -32,7 +33,7 @@ class Accepted:
 
 
 class Listener(Protocol):
-    """Whoever wants to know of each accepted mail: the place for SES's events."""
+    """Whoever wants to know of each accepted mail."""
 
     def accepted(self, email: Accepted) -> None:
         """Called once for each mail, before its answer leaves; must not block."""
@@ -49,8 +50,8 @@ class Mailbox:
     listeners: list[Listener] = field(default_factory=list)
     _requests: OrderedDict[str, tuple[bytes, bytes | None]] = field(default_factory=OrderedDict)
 
-    def accept(self, email: Email, *, request: bytes) -> Accepted:
-        """Give the mail its MessageId and tell the listeners."""
+    def accept(self, email: Email, *, request: bytes) -> tuple[str, datetime]:
+        """Give the mail its MessageId and tell the listeners; return the id and when that was."""
         now = self.clock.wall()
         entry = Accepted(
             number=len(self.log) + 1,
@@ -74,7 +75,7 @@ class Mailbox:
             self._requests.popitem(last=False)
         for listener in self.listeners:
             listener.accepted(entry)
-        return entry
+        return entry.message_id, now
 
     def kept(self) -> list[str]:
         """The MessageIds whose mails are still there, oldest first."""

@@ -21,6 +21,7 @@ class RawMail:
 
     data: bytes
     sender: str
+    subject: str
     to: tuple[str, ...]
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
@@ -47,6 +48,7 @@ def read_raw(raw: Json) -> RawMail:
     return RawMail(
         data=data,
         sender=str(mail["From"]),
+        subject=str(mail.get("Subject", "")),
         to=_mailboxes(mail, "To"),
         cc=_mailboxes(mail, "Cc"),
         bcc=_mailboxes(mail, "Bcc"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from tank_mailer.standin import observer_events
 from tank_mailer.standin.errors import AwsError, Json
 from tank_mailer.standin.faults import read_rules
 from tank_mailer.standin.reply import Reply, observed
@@ -13,27 +14,28 @@ from tank_mailer.standin.state import State
 PREFIX: Final = "/_standin/"
 HTML_OK: Final = 200
 
-INDEX: Final = """\
+INDEX: Final = f"""\
 tank-mailer's stand-in for SQS and SES. It keeps everything in memory and forgets it when it stops.
 
 GET    /_standin/log?since=N       accepted mails after number N, oldest first
 GET    /_standin/emails            MessageIds of the mails that are still kept
 GET    /_standin/emails/ID         one mail as it was received
 GET    /_standin/account           rate, quota and state of the account
-PUT    /_standin/account           change any of them: {"max_send_rate": 14, "max_24_hour_send": 50000,
+PUT    /_standin/account           change any of them: {{"max_send_rate": 14, "max_24_hour_send": 50000,
                                    "sent_last_24_hours": 0, "sending_enabled": true,
                                    "production_access": true, "enforcement_status": "HEALTHY",
-                                   "get_account_denied": false}
+                                   "get_account_denied": false, "suppression_enabled": true}}
 GET    /_standin/identities        identities, and whether each is verified
-PUT    /_standin/identities/NAME   {"verified": true}
+PUT    /_standin/identities/NAME   {{"verified": true}}
 GET    /_standin/counts            calls by operation and outcome; throttles with their times
 GET    /_standin/faults            the rules left
-POST   /_standin/faults            more rules: [{"service": "ses", "operation": "SendEmail",
+POST   /_standin/faults            more rules: [{{"service": "ses", "operation": "SendEmail",
                                    "times": 1 (null: for ever), "after": 0, "kind": "status",
                                    "status": 503, "code": "", "message": "", "delay_s": 0,
-                                   "processed": false}]; kinds: status reset_before reset_after
+                                   "processed": false}}]; kinds: status reset_before reset_after
                                    close_before close_after hang html no_message_id delay
 DELETE /_standin/faults            no rules
+{observer_events.INDEX}\
 POST   /_standin/reset             forget everything
 """
 
@@ -129,6 +131,22 @@ def _clear_faults(state: State, _: Asked) -> Reply:
     return observed([])
 
 
+def _events(state: State, _: Asked) -> Reply:
+    return observed(state.events.shown())
+
+
+def _change_events(state: State, asked: Asked) -> Reply:
+    return observed(observer_events.change(state, asked.changes()))
+
+
+def _ask_for_events(state: State, asked: Asked) -> Reply:
+    return observed(observer_events.ask(state, asked.name, asked.changes()))
+
+
+def _subscribe(state: State, asked: Asked) -> Reply:
+    return observed(observer_events.subscribe(state, asked.changes()))
+
+
 def _reset(state: State, _: Asked) -> Reply:
     state.reset()
     return observed({})
@@ -145,5 +163,9 @@ WORKS: Final[dict[tuple[str, str], Callable[[State, Asked], Reply]]] = {
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_faults,
     ("DELETE", "faults"): _clear_faults,
+    ("GET", "events"): _events,
+    ("PUT", "events"): _change_events,
+    ("POST", "events"): _ask_for_events,
+    ("POST", "topics"): _subscribe,
     ("POST", "reset"): _reset,
 }

@@ -22,6 +22,7 @@ class Place(Enum):
 
     VISIBLE = "visible"
     DELAYED = "delayed"  # sent, and not to be received yet
+    COMING = "coming"  # still with whoever sends it: no count shows it
     IN_FLIGHT = "in flight"
     GONE = "gone"  # deleted, purged, expired, or moved to another queue
 
@@ -90,6 +91,17 @@ class Queue:
         else:
             self._show(message)
         return message
+
+    def expect(self, content: Content, *, in_s: float) -> None:
+        """Let `content` arrive `in_s` from now, as if it were sent then."""
+        now = self.clock.monotonic()
+        in_s = max(0.0, in_s)
+        message = Message(str(uuid4()), content, self._wall_ms() + int(in_s * 1000), now + in_s)
+        self._keep(message)
+        if in_s:
+            self._hide(message, Place.COMING, until=now + in_s)
+        else:
+            self._show(message)
 
     def adopt(self, message: Message, *, source_arn: str) -> None:
         """Take a message over: its id, count and enqueue time stay (aws-facts 5.3)."""
@@ -181,7 +193,7 @@ class Queue:
         now = self.clock.monotonic()
         to_the_front: list[Message] = []
         while message := self._hidden.take(now):
-            if message.place is Place.DELAYED or message.receive_count >= BACK_OF_THE_QUEUE:
+            if message.place is not Place.IN_FLIGHT or message.receive_count >= BACK_OF_THE_QUEUE:
                 self._show(message)
             else:
                 self._move(message, Place.VISIBLE)
@@ -228,4 +240,4 @@ class Queue:
 
 
 def _is_hidden(message: Message) -> bool:
-    return message.place is Place.DELAYED or message.place is Place.IN_FLIGHT
+    return message.place is not Place.VISIBLE and message.place is not Place.GONE

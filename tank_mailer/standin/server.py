@@ -71,7 +71,8 @@ class Standin:
             what, _, name = path.removeprefix(PREFIX).partition("/")
             since = request.query.get("since", "")
             return observe(self.state, request.method, what, Asked(name, int(since) if since.isdecimal() else 0, body))
-        call = call_of(request.method, path, target=request.headers.get("X-Amz-Target", ""), body=body)
+        target = request.headers.get("X-Amz-Target", "")
+        call = call_of(request.method, path, target=target, body=body, query=request.rel_url.raw_query_string)
         self.state.counts.call(call.service, call.operation)
         rule = self.state.faults.strike(call.service, call.operation)
         if rule is not None:

@@ -4,31 +4,45 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tank_mailer.standin import parameters
+from tank_mailer.standin import parameters, ses_destinations, ses_suppression
 from tank_mailer.standin.account import Account
 from tank_mailer.standin.address import bare, is_simulated
+from tank_mailer.standin.control_plane import ControlPlane
 from tank_mailer.standin.email import Email, read_email
 from tank_mailer.standin.errors import AwsError, Json
+from tank_mailer.standin.events import Events
 from tank_mailer.standin.identities import ConfigurationSets, Identities, type_of
 from tank_mailer.standin.mailbox import Mailbox
-
-PREFIX: Final = "/v2/email/"
+from tank_mailer.standin.ses_destinations import DestinationCalls
+from tank_mailer.standin.ses_suppression import SuppressionCalls
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Ses:
-    """The service: an account, its identities and configuration sets, and the mails it accepted."""
+    """The service: an account, its identities and configuration sets, the mails it accepted and their events."""
 
     region: str
     account: Account
     identities: Identities
     configuration_sets: ConfigurationSets
     mailbox: Mailbox
+    events: Events
+    suppression: SuppressionCalls
+    destinations: DestinationCalls
+    control_plane: ControlPlane
 
     def answer(self, operation: str, name: str, request: Json, *, body: bytes) -> Json:
-        """Return the answer or raise AwsError. `name` stood in the path, `body` is the request as it came."""
+        """Return the answer or raise AwsError. `name` stood in the path, `body` is the request as it came.
+
+        Of a GET `request` is the query: lists of texts by name.
+        """
+        self.control_plane.admit(operation)
         if operation == "SendEmail":
             return self.send_email(request, body=body)
+        if operation in ses_suppression.OPERATIONS:
+            return ses_suppression.OPERATIONS[operation](self.suppression, name, request)
+        if operation in ses_destinations.OPERATIONS:
+            return ses_destinations.OPERATIONS[operation](self.destinations, name, request)
         work = OPERATIONS.get(operation)
         if work is None:
             raise AwsError("UnknownOperationException", "The stand-in does not know this operation.", status=404)
@@ -45,7 +59,9 @@ class Ses:
             self.configuration_sets.require(email.configuration_set)
         self._refuse_unverified(email)
         self.account.debit(recipients=len(email.recipients), simulated=email.simulated)
-        return {"MessageId": self.mailbox.accept(email, request=body).message_id}
+        message_id, at = self.mailbox.accept(email, request=body)
+        self.events.accepted(email, message_id=message_id, at=at)
+        return {"MessageId": message_id}
 
     def get_account(self, _: str, __: Json) -> Json:
         """Rate, quota and state."""
@@ -63,7 +79,7 @@ class Ses:
             "ProductionAccessEnabled": settings.production_access,
             "SendQuota": self.account.quota(),
             "SendingEnabled": settings.sending_enabled,
-            "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+            "SuppressionAttributes": {"SuppressedReasons": self.account.suppressed_reasons},
         }
 
     def create_identity(self, _: str, request: Json) -> Json:
@@ -103,6 +119,7 @@ class Ses:
     def delete_set(self, name: str, _: Json) -> Json:
         """404 when it is not there."""
         self.configuration_sets.delete(name)
+        self.events.destinations.forget(name)
         return {}
 
     def _refuse_unverified(self, email: Email) -> None:
@@ -116,12 +133,6 @@ class Ses:
                 "Email address is not verified. The following identities failed the check in region "
                 f"{self.region.upper()}: {', '.join(failing)}",
             )
-
-
-def operation_of(method: str, path: str) -> tuple[str, str]:
-    """The operation and the name in the path (`/v2/email/identities/NAME`); both may be empty."""
-    collection, _, name = path.removeprefix(PREFIX).partition("/")
-    return ROUTES.get((method, collection, bool(name)), ""), name
 
 
 def send_quota_xml(account: Account, request_id: str) -> str:
@@ -144,17 +155,4 @@ OPERATIONS: Final[dict[str, Callable[[Ses, str, Json], Json]]] = {
     "GetConfigurationSet": Ses.get_set,
     "ListConfigurationSets": Ses.list_sets,
     "DeleteConfigurationSet": Ses.delete_set,
-}
-
-ROUTES: Final[dict[tuple[str, str, bool], str]] = {
-    ("POST", "outbound-emails", False): "SendEmail",
-    ("GET", "account", False): "GetAccount",
-    ("POST", "identities", False): "CreateEmailIdentity",
-    ("GET", "identities", True): "GetEmailIdentity",
-    ("GET", "identities", False): "ListEmailIdentities",
-    ("DELETE", "identities", True): "DeleteEmailIdentity",
-    ("POST", "configuration-sets", False): "CreateConfigurationSet",
-    ("GET", "configuration-sets", True): "GetConfigurationSet",
-    ("GET", "configuration-sets", False): "ListConfigurationSets",
-    ("DELETE", "configuration-sets", True): "DeleteConfigurationSet",
 }

@@ -26,6 +26,11 @@ class WaitedQueue:
         self.stir()
         return message
 
+    def expect(self, content: Content, *, in_s: float) -> None:
+        """Let a message arrive later, and wake who waits when it does."""
+        self.queue.expect(content, in_s=in_s)
+        self.stir()
+
     async def receive(
         self, limit: int, *, visibility_s: int, wait_s: float, dead_letters: "WaitedQueue | None"
     ) -> list[Message]:

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from tank_mailer.standin import ManualClock, Standin
+from tests.standin.post import Post, open_post
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ async def standin(clock: ManualClock) -> AsyncIterator[Standin]:
 async def http(standin: Standin) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(standin.url) as session:
         yield session
+
+
+@pytest.fixture
+async def post(clock: ManualClock) -> AsyncIterator[Post]:
+    """A sender who reads the event queue; the events come at once."""
+    async with open_post(clock) as post:
+        yield post

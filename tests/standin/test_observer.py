@@ -99,6 +99,7 @@ async def test_the_account_is_read_and_set(http: aiohttp.ClientSession) -> None:
         "production_access": True,
         "enforcement_status": "HEALTHY",
         "get_account_denied": False,
+        "suppression_enabled": True,
         "sent_last_24_hours": 9,
     }
 
@@ -149,7 +150,7 @@ async def test_the_index_names_every_endpoint(http: aiohttp.ClientSession) -> No
     async with http.get("/_standin/") as answer:
         index = await answer.text()
 
-    for what in ("log", "emails", "account", "identities", "counts", "faults", "reset"):
+    for what in ("log", "emails", "account", "identities", "counts", "faults", "events", "topics", "reset"):
         assert f"/_standin/{what}" in index
 
 

@@ -156,7 +156,7 @@ async def test_a_body_that_is_no_object(http: aiohttp.ClientSession, body: str) 
 
 
 async def test_a_path_that_ses_does_not_have(http: aiohttp.ClientSession) -> None:
-    async with http.get("/v2/email/suppression/addresses") as answer:
+    async with http.get("/v2/email/contact-lists") as answer:
         assert answer.status == 404
         assert answer.headers["x-amzn-ErrorType"] == "UnknownOperationException"
 
