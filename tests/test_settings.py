@@ -13,16 +13,30 @@ from tank_mailer.settings import (
     NAMES,
     SECRET_NAMES,
     Fault,
+    Listen,
     Loaded,
     Settings,
     SettingsError,
     load_settings,
     masked_url,
+    parse_listen,
 )
 from tank_mailer.settings.names import near_miss
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
 OTHER_QUEUE = "http://127.0.0.1:5000/000000000000/given-up"
+EVENT_QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-events"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:tank-events"
+# SES's events come back, and from one topic alone.
+EVENTS = {
+    "TANK_EVENT_QUEUE_URL": EVENT_QUEUE,
+    "TANK_EVENT_TOPIC_ARNS": TOPIC,
+    "TANK_CONFIGURATION_SET": "tank",
+}
+CANARY = {"TANK_CANARY_FROM": "canary@example.com"}
+SECRET_24 = "A" * 32  # base64 of 24 bytes
+SECRET_64 = f"{'A' * 86}=="
+HOOK = {"TANK_WEBHOOK_URL": "https://www.example.com/hooks/email", "TANK_WEBHOOK_SECRET": SECRET_24}
 NEEDED = {"TANK_OUTBOUND_QUEUE_URL": QUEUE}
 
 
@@ -79,12 +93,31 @@ def test_one_setting_is_enough(nowhere: Path) -> None:
         pytest.param("visibility_timeout_s", "43180", 43_180, id="the-longest-lease"),
         pytest.param("redirect_to", "staging@Example.com", "staging@example.com", id="an-address"),
         pytest.param("log_level", "WARNING", "warning", id="a-level"),
+        pytest.param("event_queue_url", EVENT_QUEUE, EVENT_QUEUE, id="a-queue-for-events"),
+        pytest.param("event_topic_arns", f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2"), id="two-topics"),
+        pytest.param("raw_events", "on", True, id="on"),
+        pytest.param("raw_events", "TRUE", True, id="true"),
+        pytest.param("raw_events", "Yes", True, id="yes"),
+        pytest.param("raw_events", "1", True, id="one"),
+        pytest.param("raw_events", "off", False, id="off"),
+        pytest.param("raw_events", "false", False, id="false"),
+        pytest.param("raw_events", "no", False, id="no"),
+        pytest.param("raw_events", "0", False, id="zero"),
+        pytest.param("verify_sns_signatures", "on", True, id="signatures-alone"),
+        pytest.param("stale_after_days", "365", 365, id="a-year-without-a-delivery"),
+        pytest.param("canary_interval_s", "60", 60, id="a-canary-each-minute"),
+        pytest.param("canary_interval_s", "86400", 86_400, id="a-canary-each-day"),
+        pytest.param("http_listen", "0.0.0.0:80", "0.0.0.0:80", id="for-all-hosts-with-a-token"),
+        pytest.param("http_listen", "[::1]:9464", "[::1]:9464", id="by-IPv6"),
+        pytest.param("http_listen", "localhost:9464", "localhost:9464", id="by-name"),
+        pytest.param("http_listen", "", "", id="empty-switches-HTTP-off"),
+        pytest.param("http_listen", "  ", "", id="blank-switches-HTTP-off"),
         pytest.param("max_parallel", "", 10, id="empty-is-not-set"),
         pytest.param("max_parallel", "   ", 10, id="blank-is-not-set"),
     ],
 )
 def test_understood(name: str, text: str, value: object, nowhere: Path) -> None:
-    settings = load(nowhere, **{f"TANK_{name.upper()}": text}).settings
+    settings = load(nowhere, TANK_HTTP_TOKEN="0123456789abcdef", **{f"TANK_{name.upper()}": text}).settings
 
     assert getattr(settings, name) == value
 
@@ -292,6 +325,39 @@ def test_what_is_left_over_in_the_file_does_not_spoil_keys(name: str, nowhere: P
         pytest.param("DATABASE_URL", "postgresql+asyncpg://h", "without the name", id="no-database"),
         pytest.param("DATABASE_URL", "mysql://h/db", "no URL of a database", id="another-database"),
         pytest.param("HASH_KEY", "short", "shorter than 16", id="a-key-that-is-none"),
+        pytest.param("EVENT_QUEUE_URL", QUEUE, "same queue as TANK_OUTBOUND_QUEUE_URL", id="events-among-jobs"),
+        pytest.param("EVENT_QUEUE_URL", f"{EVENT_QUEUE}.fifo", "FIFO", id="a-FIFO-queue-for-events"),
+        pytest.param("EVENT_TOPIC_ARNS", "tank-events", "no ARN of an SNS topic", id="a-name-for-an-ARN"),
+        pytest.param("EVENT_TOPIC_ARNS", f"{TOPIC},x", "'x': no ARN", id="one-of-the-topics"),
+        pytest.param("EVENT_TOPIC_ARNS", f"{TOPIC}.fifo", "SES cannot publish", id="a-FIFO-topic"),
+        pytest.param("EVENT_TOPIC_ARNS", f"{TOPIC}:6f1d0c2e-9a1b", "of a subscription", id="a-subscription"),
+        pytest.param(
+            "EVENT_TOPIC_ARNS", TOPIC.replace("sns", "sqs"), "no ARN of an SNS topic", id="the-ARN-of-a-queue"
+        ),
+        pytest.param(
+            "EVENT_TOPIC_ARNS", TOPIC.replace("123456789012", "1234"), "no ARN of an", id="a-topic-of-half-an-account"
+        ),
+        pytest.param("EVENT_TOPIC_ARNS", TOPIC.replace("aws", "aws-xx"), "no ARN", id="an-unknown-partition"),
+        pytest.param("RAW_EVENTS", "maybe", "'maybe': neither on nor off", id="neither-on-nor-off"),
+        pytest.param("VERIFY_SNS_SIGNATURES", "2", "neither on nor off", id="a-number-for-a-switch"),
+        pytest.param("STALE_AFTER_DAYS", "-1", "greater than or equal to 0", id="stale-before-it-was-mailed"),
+        pytest.param("CANARY_INTERVAL_S", "59", "greater than or equal to 60", id="a-canary-too-often"),
+        pytest.param("CANARY_INTERVAL_S", "86401", "less than or equal to 86400", id="a-canary-too-seldom"),
+        pytest.param("CANARY_FROM", "canary", "not an e-mail address", id="a-canary-without-a-domain"),
+        pytest.param("WEBHOOK_SECRET", SECRET_24, "without TANK_WEBHOOK_URL", id="a-secret-for-nobody"),
+        pytest.param("HTTP_LISTEN", "9464", "not HOST:PORT", id="a-port-alone"),
+        pytest.param("HTTP_LISTEN", ":9464", "not HOST:PORT", id="no-host"),
+        pytest.param("HTTP_LISTEN", "*:9464", "not HOST:PORT", id="a-star-for-a-host"),
+        pytest.param("HTTP_LISTEN", "localhost", "not HOST:PORT", id="a-host-alone"),
+        pytest.param("HTTP_LISTEN", "::1:9464", "not HOST:PORT", id="IPv6-without-brackets"),
+        pytest.param("HTTP_LISTEN", "[127.0.0.1]:9464", "not HOST:PORT", id="IPv4-in-brackets"),
+        pytest.param("HTTP_LISTEN", "127.0.0.256:9464", "not HOST:PORT", id="a-number-above-255"),
+        pytest.param("HTTP_LISTEN", "127.0.0.1:0", "a port from 1", id="port-0"),
+        pytest.param("HTTP_LISTEN", "127.0.0.1:65536", "to 65535", id="a-port-beyond-all"),
+        pytest.param("HTTP_LISTEN", "http://127.0.0.1:9464", "not HOST:PORT", id="a-URL-to-listen-on"),
+        pytest.param("HTTP_TOKEN", "0123456789abcde", "shorter than 16", id="a-token-that-can-be-guessed"),
+        pytest.param("HTTP_TOKEN", "0123456789 abcdef", "spaces", id="a-token-with-a-space"),
+        pytest.param("HTTP_TOKEN", "0123456789abcdé-f", "letters outside ASCII", id="a-token-no-header-carries"),
         pytest.param("NODE", "a\nb", "line break", id="a-line-break"),
         pytest.param("NODE", "a\udcffb", "not UTF-8", id="bytes-that-are-not-UTF-8"),
     ],
@@ -354,6 +420,9 @@ def test_the_lease_that_is_asked_for_is_long_enough(nowhere: Path) -> None:
         ("TANK_PORT", None),
         ("TANK_SERVICE_HOST", None),
         ("TANK_EVNT_QUEUE_URL", "TANK_EVENT_QUEUE_URL"),
+        ("TANK_EVENT_TOPIC_ARN", "TANK_EVENT_TOPIC_ARNS"),
+        ("TANK_WEBHOOK_SERVICE_HOST", None),
+        ("TANK_HTTP_PORT", None),
     ],
 )
 def test_near_miss(wrong: str, right: str | None) -> None:
@@ -378,8 +447,10 @@ def test_a_near_miss_among_secret_files_is_refused_too(nowhere: Path) -> None:
     ("name", "says"),
     [
         pytest.param("TANK_PORT_80_TCP", "is unknown: it has no effect", id="a-stranger"),
-        pytest.param("TANK_EVENT_QUEUE_URL", "known, but not in this version", id="a-later-one"),
-        pytest.param("TANK_EVNT_QUEUE_URL", "TANK_EVENT_QUEUE_URL, which is not in this version", id="nearly-one"),
+        pytest.param("TANK_PRIORITY_QUEUE_URL", "known, but not in this version", id="a-later-one"),
+        pytest.param(
+            "TANK_PRIORTY_QUEUE_URL", "TANK_PRIORITY_QUEUE_URL, which is not in this version", id="nearly-one"
+        ),
     ],
 )
 def test_a_name_without_effect_draws_a_warning(name: str, says: str, nowhere: Path) -> None:
@@ -393,12 +464,260 @@ def test_a_name_without_effect_draws_a_warning(name: str, says: str, nowhere: Pa
     [
         pytest.param({"TANK_REDIRECT_TO": "a@example.com"}, "TANK_REDIRECT_TO has no effect", id="a-redirect-unused"),
         pytest.param({"TANK_DRAIN_TIMEOUT_S": "5"}, "may leave jobs in doubt", id="a-short-drain"),
+        pytest.param(
+            {"TANK_EVENT_TOPIC_ARNS": TOPIC}, "TANK_EVENT_TOPIC_ARNS has no effect", id="topics-without-a-queue"
+        ),
+        pytest.param({"TANK_RAW_EVENTS": "on"}, "TANK_RAW_EVENTS has no effect", id="raw-events-without-a-queue"),
+        pytest.param(
+            {"TANK_VERIFY_SNS_SIGNATURES": "on"}, "SNS_SIGNATURES has no effect", id="signatures-without-a-queue"
+        ),
+        pytest.param(
+            {"TANK_STALE_AFTER_DAYS": "365"}, "TANK_STALE_AFTER_DAYS has no effect", id="staleness-without-deliveries"
+        ),
+        pytest.param(
+            {"TANK_CANARY_INTERVAL_S": "60"}, "TANK_CANARY_INTERVAL_S has no effect", id="an-interval-without-a-canary"
+        ),
+        pytest.param(EVENTS | {"TANK_EVENT_TOPIC_ARNS": ""}, "any topic", id="any-topic-may-speak"),
+        pytest.param(EVENTS | {"TANK_CONFIGURATION_SET": ""}, "carry no tags", id="events-without-tags"),
+        pytest.param(
+            HOOK | {"TANK_WEBHOOK_URL": "http://www.example.com/"}, "is plain http", id="news-for-all-to-read"
+        ),
+        pytest.param(
+            {"TANK_HTTP_LISTEN": "", "TANK_HTTP_TOKEN": "0123456789abcdef"},
+            "TANK_HTTP_TOKEN has no effect",
+            id="a-token-for-no-server",
+        ),
     ],
 )
 def test_what_is_odd_draws_a_warning(environ: dict[str, str], says: str, nowhere: Path) -> None:
     (warning,) = load(nowhere, **environ).warnings
 
     assert says in warning
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param(EVENTS, id="events-of-one-topic"),
+        pytest.param(EVENTS | {"TANK_RAW_EVENTS": "on"}, id="raw-events"),
+        pytest.param(EVENTS | {"TANK_VERIFY_SNS_SIGNATURES": "on"}, id="signed-events"),
+        pytest.param(EVENTS | CANARY, id="a-canary"),
+        pytest.param(HOOK, id="a-webhook"),
+        pytest.param(HOOK | {"TANK_WEBHOOK_URL": "http://127.0.0.1:8000/hook"}, id="plain-http-to-this-host"),
+        pytest.param(HOOK | {"TANK_WEBHOOK_URL": "http://[::1]/"}, id="plain-http-to-this-host-by-IPv6"),
+        pytest.param(HOOK | {"TANK_WEBHOOK_URL": "http://localhost/"}, id="plain-http-to-this-host-by-name"),
+        pytest.param({"TANK_HTTP_LISTEN": ""}, id="no-HTTP"),
+    ],
+)
+def test_what_fits_together_draws_none(environ: dict[str, str], nowhere: Path) -> None:
+    assert load(nowhere, **environ).warnings == ()
+
+
+# Events, webhook and HTTP
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sns:eu-west-1:123456789012:tank-events",
+        "arn:aws-cn:sns:cn-north-1:123456789012:tank_events",
+        "arn:aws-us-gov:sns:us-gov-west-1:123456789012:t",
+        "arn:aws-eusc:sns:eusc-de-east-1:123456789012:t",
+    ],
+)
+def test_topics_of_every_partition(arn: str, nowhere: Path) -> None:
+    assert load(nowhere, TANK_EVENT_TOPIC_ARNS=arn).settings.event_topic_arns == (arn,)
+
+
+def test_events_do_not_come_to_the_dead_letters(nowhere: Path) -> None:
+    environ = EVENTS | {"TANK_EVENT_QUEUE_URL": OTHER_QUEUE, "TANK_DEAD_LETTER_QUEUE_URL": OTHER_QUEUE}
+
+    found = faults(nowhere, **environ)
+
+    assert list(found) == ["TANK_EVENT_QUEUE_URL"]
+    assert "the same queue as TANK_DEAD_LETTER_QUEUE_URL" in found["TANK_EVENT_QUEUE_URL"].problem
+
+
+def test_what_is_raw_has_no_signature_to_check(nowhere: Path) -> None:
+    found = faults(nowhere, **EVENTS, TANK_RAW_EVENTS="on", TANK_VERIFY_SNS_SIGNATURES="on")
+
+    assert list(found) == ["TANK_VERIFY_SNS_SIGNATURES"]
+    assert "raw carries no signature" in found["TANK_VERIFY_SNS_SIGNATURES"].problem
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        pytest.param(
+            {"TANK_CONFIGURATION_SET": ""},
+            "its events would not come back without TANK_CONFIGURATION_SET",
+            id="no-set",
+        ),
+        pytest.param(
+            {"TANK_EVENT_QUEUE_URL": "", "TANK_EVENT_TOPIC_ARNS": ""},
+            "its events would not come back without TANK_EVENT_QUEUE_URL",
+            id="no-queue",
+        ),
+        pytest.param(
+            {"TANK_ALLOWED_SENDERS": "example.org,other@example.com"},
+            "TANK_ALLOWED_SENDERS does not allow this sender",
+            id="a-sender-that-may-not-send",
+        ),
+        pytest.param(
+            dict.fromkeys(EVENTS, "") | {"TANK_ALLOWED_SENDERS": "example.org"},
+            "its events would not come back without TANK_CONFIGURATION_SET and TANK_EVENT_QUEUE_URL; "
+            "TANK_ALLOWED_SENDERS does not allow this sender",
+            id="all-of-it-at-once",
+        ),
+    ],
+)
+def test_a_canary_that_proves_nothing(environ: dict[str, str], problem: str, nowhere: Path) -> None:
+    found = faults(nowhere, **(EVENTS | CANARY | environ))
+
+    assert list(found) == ["TANK_CANARY_FROM"]
+    assert found["TANK_CANARY_FROM"].problem == problem
+    assert "leave TANK_CANARY_FROM out" in found["TANK_CANARY_FROM"].remedy
+
+
+@pytest.mark.parametrize("allowed", ["example.com", "Canary@Example.com"])
+def test_a_canary_that_may_send(allowed: str, nowhere: Path) -> None:
+    settings = load(nowhere, **EVENTS, TANK_CANARY_FROM="Canary@example.com", TANK_ALLOWED_SENDERS=allowed).settings
+
+    assert settings.canary_from == "Canary@example.com"
+
+
+@pytest.mark.parametrize("unsound", ["TANK_CONFIGURATION_SET", "TANK_EVENT_QUEUE_URL", "TANK_ALLOWED_SENDERS"])
+def test_a_canary_is_not_blamed_for_the_faults_of_others(unsound: str, nowhere: Path) -> None:
+    assert list(faults(nowhere, **(EVENTS | CANARY | {unsound: "? ?"}))) == [unsound]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.example.com",
+        "https://www.example.com:8443/hooks/email?key=1",
+        "http://10.0.0.7/hook",
+        "https://[2001:db8::1]/hook",
+    ],
+)
+def test_webhooks(url: str, nowhere: Path) -> None:
+    assert load(nowhere, **(HOOK | {"TANK_WEBHOOK_URL": url})).settings.webhook_url == SecretStr(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        pytest.param("www.example.com/hook", "not a URL of the form", id="no-scheme"),
+        pytest.param("ftp://www.example.com/", "not a URL of the form", id="another-scheme"),
+        pytest.param("https:///hook", "not a URL of the form", id="no-host"),
+        pytest.param("https://www.example.com:0/", "not a URL of the form", id="port-0"),
+        pytest.param("https://www.example.com:99999/", "not a URL", id="a-port-beyond-all"),
+        pytest.param("https://[::1/", "not a URL", id="a-broken-URL"),
+        pytest.param("https://www.example.com/a b", "without spaces", id="a-space"),
+        pytest.param("https://bücher.example.com/", "in ASCII", id="other-letters"),
+        pytest.param("https://tank:hunter2@www.example.com/", "a user or a password", id="a-password"),
+        pytest.param("https://tank@www.example.com/", "a user or a password", id="a-user"),
+        pytest.param("https://www.example.com/#hook", "a fragment", id="a-fragment"),
+        pytest.param("https://www.example.com/#", "a fragment", id="an-empty-fragment"),
+    ],
+)
+def test_no_webhook(url: str, says: str, nowhere: Path) -> None:
+    found = faults(nowhere, **(HOOK | {"TANK_WEBHOOK_URL": url}))
+
+    assert list(found) == ["TANK_WEBHOOK_URL"]
+    assert says in found["TANK_WEBHOOK_URL"].problem
+    assert found["TANK_WEBHOOK_URL"].remedy
+
+
+@pytest.mark.parametrize("secret", [SECRET_24, f"whsec_{SECRET_24}", SECRET_64, f"whsec_{SECRET_64}"])
+def test_secrets_of_webhooks(secret: str, nowhere: Path) -> None:
+    """Standard Webhooks: base64 of 24 to 64 bytes, with `whsec_` before it where it is passed on."""
+    assert load(nowhere, **(HOOK | {"TANK_WEBHOOK_SECRET": secret})).settings.webhook_secret == SecretStr(secret)
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [
+        pytest.param("A" * 28, "21 bytes", id="too-short"),
+        pytest.param("A" * 88, "66 bytes", id="too-long"),
+        pytest.param("whsec_", "0 bytes", id="a-prefix-alone"),
+        pytest.param("A" * 31, "no base64", id="cut-off"),
+        pytest.param(f"whsk_{SECRET_24}", "no base64", id="a-key-of-the-other-kind"),
+        pytest.param("-_" * 16, "no base64", id="the-alphabet-of-URLs"),
+        pytest.param("é" * 32, "no base64", id="other-letters"),
+    ],
+)
+def test_no_secret_of_a_webhook(secret: str, says: str, nowhere: Path) -> None:
+    fault = faults(nowhere, **(HOOK | {"TANK_WEBHOOK_SECRET": secret}))["TANK_WEBHOOK_SECRET"]
+
+    assert says in fault.problem
+    assert secret not in fault.problem
+    assert "openssl rand -base64 32" in fault.remedy
+
+
+def test_news_is_signed(nowhere: Path) -> None:
+    found = faults(nowhere, **(HOOK | {"TANK_WEBHOOK_SECRET": ""}))
+
+    assert list(found) == ["TANK_WEBHOOK_SECRET"]
+    assert found["TANK_WEBHOOK_SECRET"].problem.startswith("needed with TANK_WEBHOOK_URL")
+    assert "openssl rand -base64 32" in found["TANK_WEBHOOK_SECRET"].remedy
+
+
+def test_a_secret_is_not_blamed_for_a_bad_address(nowhere: Path) -> None:
+    assert list(faults(nowhere, TANK_WEBHOOK_URL="x")) == ["TANK_WEBHOOK_URL"]
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9464", "[::]:9464", "192.168.1.7:9464", "mailer.example.com:9464"])
+def test_other_hosts_show_a_token(listen: str, nowhere: Path) -> None:
+    found = faults(nowhere, TANK_HTTP_LISTEN=listen)
+
+    assert list(found) == ["TANK_HTTP_TOKEN"]
+    assert f"needed with TANK_HTTP_LISTEN={listen}" in found["TANK_HTTP_TOKEN"].problem
+    assert load(nowhere, TANK_HTTP_LISTEN=listen, TANK_HTTP_TOKEN="0123456789abcdef").warnings == ()
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9464", "127.0.0.2:80", "[::1]:9464", "localhost:9464", ""])
+def test_this_host_may_do_without(listen: str, nowhere: Path) -> None:
+    assert load(nowhere, TANK_HTTP_LISTEN=listen).settings.http_token is None
+
+
+@pytest.mark.parametrize(
+    ("text", "listen", "is_loopback"),
+    [
+        pytest.param("127.0.0.1:9464", Listen("127.0.0.1", 9464), True, id="IPv4"),
+        pytest.param("[::1]:80", Listen("::1", 80), True, id="IPv6-without-its-brackets"),
+        pytest.param("LocalHost:80", Listen("LocalHost", 80), True, id="a-name"),
+        pytest.param("[::]:80", Listen("::", 80), False, id="all-of-IPv6"),
+        pytest.param("localhost.example.com:80", Listen("localhost.example.com", 80), False, id="a-name-elsewhere"),
+    ],
+)
+def test_where_to_listen(text: str, listen: Listen, *, is_loopback: bool) -> None:
+    assert parse_listen(text) == listen
+    assert listen.is_loopback is is_loopback
+
+
+def test_nowhere_to_listen() -> None:
+    assert parse_listen("") is None
+
+
+def test_an_empty_variable_switches_HTTP_off_whatever_the_file_says(nowhere: Path) -> None:  # noqa: N802
+    write(nowhere / ".env", "TANK_HTTP_LISTEN=127.0.0.1:80\n")
+
+    loaded = load(nowhere, TANK_HTTP_LISTEN="")
+
+    assert loaded.settings.http_listen == ""
+    assert loaded.origins["TANK_HTTP_LISTEN"] == "environment"
+
+
+def test_secrets_of_files(nowhere: Path) -> None:
+    for name, value in {**HOOK, "TANK_HTTP_TOKEN": "0123456789abcdef"}.items():
+        write(nowhere / "secrets" / name, f"{value}\n")
+
+    settings = load(nowhere).settings
+
+    assert settings.webhook_url == SecretStr(HOOK["TANK_WEBHOOK_URL"])
+    assert settings.webhook_secret == SecretStr(SECRET_24)
+    assert settings.http_token == SecretStr("0123456789abcdef")
 
 
 def test_quotes_that_docker_left_are_pointed_out(nowhere: Path) -> None:
@@ -416,6 +735,11 @@ def test_quotes_that_docker_left_are_pointed_out(nowhere: Path) -> None:
         ("TANK_HASH_KEY", "hunter2"),
         ("TANK_HASH_KEY", "hunter2\n"),
         ("TANK_OUTBOUND_QUEUE_URL", "https://tank:hunter2@h/123456789012/q"),
+        ("TANK_HTTP_TOKEN", "hunter2"),
+        ("TANK_WEBHOOK_SECRET", "hunter2"),
+        ("TANK_WEBHOOK_URL", "hunter2"),
+        ("TANK_WEBHOOK_URL", "https://tank:hunter2@h/"),
+        ("TANK_EVENT_QUEUE_URL", "https://h/123456789012/q?key=hunter2"),
     ],
 )
 def test_no_fault_tells_a_secret(name: str, value: str, nowhere: Path) -> None:
@@ -426,7 +750,14 @@ def test_no_fault_tells_a_secret(name: str, value: str, nowhere: Path) -> None:
 
 
 def test_no_print_of_the_settings_tells_a_secret(nowhere: Path) -> None:
-    loaded = load(nowhere, TANK_DATABASE_URL="postgresql+asyncpg://t:hunter2@h/d", TANK_HASH_KEY="hunter2" * 3)
+    loaded = load(
+        nowhere,
+        TANK_DATABASE_URL="postgresql+asyncpg://t:hunter2@h/d",
+        TANK_HASH_KEY="hunter2" * 3,
+        TANK_HTTP_TOKEN="hunter2" * 3,
+        TANK_WEBHOOK_URL="https://h/?key=hunter2",
+        TANK_WEBHOOK_SECRET="hunter2x" * 4,
+    )
 
     assert "hunter2" not in f"{loaded} {loaded.settings!r} {loaded.settings.model_dump_json()}"
 
@@ -472,13 +803,21 @@ def test_a_name_that_stands_twice_draws_a_warning(nowhere: Path) -> None:
         pytest.param("TANK_HASH_KEY=0123456789abcdef\n", 0o640, False, id="a-key-for-a-group"),
         pytest.param("TANK_DATABASE_URL=postgresql+asyncpg://u:p@h/d\n", 0o644, True, id="a-password-for-everybody"),
         pytest.param("TANK_DATABASE_URL=sqlite+aiosqlite:///x.db\n", 0o644, False, id="a-URL-without-a-password"),
+        pytest.param("TANK_WEBHOOK_SECRET=QUFB\n", 0o644, True, id="a-signing-key-for-everybody"),
+        pytest.param("TANK_WEBHOOK_URL=https://h/?key=1\n", 0o644, True, id="a-query-for-everybody"),
+        pytest.param("TANK_WEBHOOK_URL=https://h/hook\n", 0o644, False, id="an-address-without-a-query"),
         pytest.param("TANK_NODE=a\n", 0o644, False, id="nothing-to-hide"),
     ],
 )
 def test_secrets_that_everybody_may_read(content: str, mode: int, *, warns: bool, nowhere: Path) -> None:
     write(nowhere / ".env", content, mode)
 
-    assert any("chmod 600" in warning for warning in load(nowhere).warnings) is warns
+    try:
+        warnings = load(nowhere).warnings
+    except SettingsError as error:
+        warnings = error.warnings
+
+    assert any("chmod 600" in warning for warning in warnings) is warns
 
 
 def test_a_secret_that_cannot_be_read_is_a_fault(nowhere: Path) -> None:
@@ -525,6 +864,9 @@ def test_an_error_names_what_is_wrong(nowhere: Path) -> None:
         ("postgresql+asyncpg://u@h:5432/d", "postgresql+asyncpg://u@h:5432/d"),
         ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
         ("http://h:3128", "http://h:3128"),
+        ("https://h/hook?key=1&x=2", "https://h/hook?****"),
+        ("HTTPS://u:p?q@h/hook?key=a@b", "HTTPS://u:****@b"),
+        ("https://h/hook", "https://h/hook"),
     ],
 )
 def test_masked_url(url: str, masked: str) -> None:

@@ -37,6 +37,7 @@ app = typer.Typer(name="config", help="Show and check the settings.", no_args_is
 
 UNSET: Final = "-"
 PIPE_WIDTH: Final = 500  # columns; for grep, nothing is to be folded
+MASKED_URLS: Final = frozenset({"database_url", "webhook_url"})  # secrets of which all but the secret part is shown
 SHOWN_OF_KEY_ID: Final = 4  # characters at each end: enough to tell keys apart
 # Everything else that begins with AWS_ is taken for a secret.
 OPEN_AWS_NAMES: Final = frozenset(
@@ -117,7 +118,7 @@ def _value_of(loaded: Loaded, field: str) -> Any:  # noqa: ANN401  # settings ar
     value = getattr(loaded.settings, field)
     if not isinstance(value, SecretStr):
         return value
-    return masked_url(value.get_secret_value()) if field == "database_url" else MASK
+    return masked_url(value.get_secret_value()) if field in MASKED_URLS else MASK
 
 
 def _aws_value(loaded: Loaded, name: str) -> str:
@@ -136,6 +137,8 @@ def _with_origin(values: Mapping[str, Any], loaded: Loaded) -> dict[str, dict[st
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  # as above
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return UNSET
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return ", ".join(value) if isinstance(value, tuple) else str(value)

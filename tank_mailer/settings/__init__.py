@@ -13,6 +13,7 @@ from tank_mailer.settings.load import (
 )
 from tank_mailer.settings.model import Settings
 from tank_mailer.settings.names import LATER_NAMES
+from tank_mailer.settings.web import Listen, parse_listen
 
 __all__ = [
     "DEFAULT",
@@ -23,9 +24,11 @@ __all__ = [
     "PROXIES",
     "SECRET_NAMES",
     "Fault",
+    "Listen",
     "Loaded",
     "Settings",
     "SettingsError",
     "load_settings",
     "masked_url",
+    "parse_listen",
 ]

@@ -15,13 +15,20 @@ SQLITE: Final = "sqlite+aiosqlite"
 POSTGRESQL: Final = "postgresql+asyncpg"
 FORM: Final = "form"  # a value that is wrong by itself
 RULE: Final = "rule"  # values that do not go together
+ON: Final = (True, "on", "true", "yes", "1")
+OFF: Final = (False, "off", "false", "no", "0")
 MIN_KEY_CHARS: Final = 16
 MAX_SEND_RATE: Final = 100_000  # recipients/s; beyond any account
 
 _QUEUE_PATH = re.compile(r"/(?:.+/)?(?P<account>\d{12})/(?P<queue>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)")  # SQS
+_TOPIC_ARN = re.compile(
+    r"arn:aws(?:-cn|-us-gov|-eusc)?:sns:[a-z]{2,}(?:-[a-z]+)+-\d+:\d{12}:(?P<topic>[A-Za-z0-9_-]{1,256}(?:\.fifo)?)"
+    r"(?P<subscription>:.*)?",
+)
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # SES: CreateConfigurationSet
 _CREDENTIALS = re.compile(r"(?<=//)(?P<user>[^:]*):.*@", re.DOTALL)  # to the last @: a password may hold some
 _POSTGRESQL_REST = re.compile(r".*/[^/?]+(?:\?.*)?", re.DOTALL)
+_WEB_QUERY = re.compile(r"(?<=\?).+", re.DOTALL)
 _QUERY_PASSWORD = re.compile(r"(?<=[?&])(password|sslpassword|passfile)=[^&]*", re.IGNORECASE)
 
 
@@ -31,8 +38,11 @@ def refusal(problem: str, remedy: str, *, kind: Literal["form", "rule"] = "form"
 
 
 def masked_url(url: str) -> str:
-    """Hide the password of a URL, and nothing else."""
-    return _QUERY_PASSWORD.sub(rf"\1={MASK}", _CREDENTIALS.sub(rf"\g<user>:{MASK}@", url))
+    """Hide the password of a URL, and the whole query of a web address: a key there goes by any name."""
+    hidden = _CREDENTIALS.sub(rf"\g<user>:{MASK}@", url)
+    if hidden.lower().startswith(("http://", "https://")):
+        return _WEB_QUERY.sub(MASK, hidden)
+    return _QUERY_PASSWORD.sub(rf"\1={MASK}", hidden)
 
 
 def _lower(value: object) -> object:
@@ -62,9 +72,9 @@ def _queue_url(value: str) -> str:
         raise refusal("not a queue URL of the form https://HOST/ACCOUNT/NAME, ACCOUNT in 12 digits", example)
     if path["queue"].endswith(".fifo"):
         raise refusal(
-            "a FIFO queue: it holds back all jobs behind one that is to be tried again, and drops what "
+            "a FIFO queue: it holds back all messages behind one that is to be tried again, and drops what "
             "it takes for a copy within five minutes",
-            "make a standard queue for the jobs",
+            "make a standard queue",
         )
     return value
 
@@ -76,6 +86,30 @@ def _set_name(value: str) -> str:
             "1 to 64 letters, digits, - and _, as in the SES console; the name, not the ARN",
         )
     return value
+
+
+def _topic_arn(value: str) -> str:
+    found = _TOPIC_ARN.fullmatch(value)
+    if found is None:
+        raise refusal(
+            "no ARN of an SNS topic, arn:aws:sns:REGION:ACCOUNT:NAME",
+            "copy the topic's ARN from the SNS console; several are separated by commas",
+        )
+    if found["subscription"]:
+        raise refusal("the ARN of a subscription; the topic's is needed", "leave out the last colon and what follows")
+    if found["topic"].endswith(".fifo"):
+        raise refusal("a FIFO topic: SES cannot publish there", "make a standard topic for the events")
+    return value
+
+
+def _switch(value: object) -> object:
+    """Read on or off; pydantic's own list of words has more than one can explain."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word in ON:
+        return True
+    if word in OFF:
+        return False
+    raise refusal("neither on nor off", "on, true, yes or 1; or off, false, no or 0")
 
 
 def _address(value: str) -> str:
@@ -153,6 +187,8 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
 QueueUrl = Annotated[str, AfterValidator(_queue_url)]
 SendRate = Annotated[float | Literal["auto"], BeforeValidator(_send_rate)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
 Lower = BeforeValidator(_lower)
 Names = Annotated[tuple[ConfigurationSetName, ...], BeforeValidator(_split)]
 Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], BeforeValidator(_split)]
+Topics = Annotated[tuple[Annotated[str, AfterValidator(_topic_arn)], ...], BeforeValidator(_split)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +21,7 @@ from tank_mailer.settings.sources import (
     usable,
     warn_of_readers,
 )
+from tank_mailer.settings.web import is_loopback
 
 DEFAULT: Final = "default"
 ENVIRONMENT: Final = "environment"
@@ -28,7 +30,13 @@ CONTAINER_SECRETS: Final = Path("/run/secrets")  # Docker, Podman, Kubernetes by
 DATABASE_FILE: Final = "tank-mailer.db"
 
 NAMES: Final[Mapping[str, str]] = {f"{PREFIX}{field}".upper(): field for field in Settings.model_fields}
-SECRET_NAMES: Final = frozenset({"TANK_DATABASE_URL", "TANK_HASH_KEY"})  # the fields of type SecretStr
+SECRET_NAMES: Final = frozenset({  # the fields of type SecretStr
+    "TANK_DATABASE_URL",
+    "TANK_HASH_KEY",
+    "TANK_HTTP_TOKEN",
+    "TANK_WEBHOOK_SECRET",
+    "TANK_WEBHOOK_URL",
+})  # fmt: skip
 AWS_KEY_ID, AWS_SECRET, AWS_TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 AWS_CREDENTIALS: Final = (AWS_KEY_ID, AWS_SECRET, AWS_TOKEN)
 AWS_REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -218,3 +226,40 @@ def _odd(settings: Settings) -> Iterator[str]:
         yield f"TANK_REDIRECT_TO has no effect with TANK_DELIVERY={settings.delivery}"
     if settings.drain_timeout_s < settings.ses_timeout_s:
         yield "TANK_DRAIN_TIMEOUT_S is shorter than TANK_SES_TIMEOUT_S: a stop may leave jobs in doubt"
+    yield from _odd_feedback(settings)
+    yield from _odd_web(settings)
+
+
+def _odd_feedback(settings: Settings) -> Iterator[str]:
+    if settings.event_queue_url is None:
+        for name, is_set in (
+            ("TANK_EVENT_TOPIC_ARNS", bool(settings.event_topic_arns)),
+            ("TANK_RAW_EVENTS", settings.raw_events),
+            ("TANK_VERIFY_SNS_SIGNATURES", settings.verify_sns_signatures),
+            ("TANK_STALE_AFTER_DAYS", settings.stale_after_days > 0),
+        ):
+            if is_set:
+                yield f"{name} has no effect without TANK_EVENT_QUEUE_URL"
+    else:
+        if not settings.event_topic_arns:
+            yield (
+                "TANK_EVENT_TOPIC_ARNS is not set: any topic that may write to TANK_EVENT_QUEUE_URL is believed; "
+                "name SES's own"
+            )
+        if settings.configuration_set is None:
+            yield (
+                "TANK_EVENT_QUEUE_URL without TANK_CONFIGURATION_SET: events of jobs that name no set carry no tags, "
+                "and a lost answer cannot be settled by them"
+            )
+    interval = Settings.model_fields["canary_interval_s"]
+    if settings.canary_from is None and settings.canary_interval_s != interval.default:
+        yield "TANK_CANARY_INTERVAL_S has no effect without TANK_CANARY_FROM"
+
+
+def _odd_web(settings: Settings) -> Iterator[str]:
+    if settings.webhook_url is not None:
+        url = urlsplit(settings.webhook_url.get_secret_value())
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
+            yield "TANK_WEBHOOK_URL is plain http: everybody on the way reads recipients; https hides them"
+    if settings.http_token is not None and not settings.http_listen:
+        yield "TANK_HTTP_TOKEN has no effect with an empty TANK_HTTP_LISTEN"

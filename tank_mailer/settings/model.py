@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from tank_mailer.core.address import parse_address
 from tank_mailer.settings.forms import (
     RULE,
     Address,
@@ -29,9 +30,12 @@ from tank_mailer.settings.forms import (
     QueueUrl,
     Senders,
     SendRate,
+    Switch,
+    Topics,
     refusal,
 )
 from tank_mailer.settings.names import PREFIX
+from tank_mailer.settings.web import HttpListen, HttpToken, WebhookSecret, WebhookUrl, parse_listen
 
 MAX_VISIBILITY_S: Final = 43_200  # SQS: twelve hours
 RECEIVE_MARGIN_S: Final = 20  # a receive asks for the long poll's twenty seconds on top (DESIGN 5.1)
@@ -63,6 +67,12 @@ class Settings(BaseSettings):
         validate_default=True,
         description="URL of the queue for jobs that were given up; unset: the one of the redrive policy",
         examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/tank-dead-letter"],
+    )
+    event_queue_url: QueueUrl | None = Field(
+        default=None,
+        validate_default=True,
+        description="URL of the queue that SES's events come to, by way of SNS; unset: nothing is known of delivery",
+        examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/tank-events"],
     )
     ses_timeout_s: PositiveFloat = Field(
         default=25.0,
@@ -110,8 +120,8 @@ class Settings(BaseSettings):
     in_doubt_wait_s: NonNegativeInt = Field(
         default=900,
         le=MAX_DOUBT_S,
-        description="seconds until such a doubt counts as unsettled; at most 120 in this version, "
-        "which reads no SES events",
+        description="seconds until such a doubt counts as unsettled; without event queue or configuration set "
+        "at most 120 are waited",
     )
     drain_timeout_s: PositiveFloat = Field(
         default=45.0,
@@ -132,6 +142,66 @@ class Settings(BaseSettings):
         default=(),
         description="addresses and domains that jobs may be sent from, separated by commas; unset: any",
         examples=["example.com,billing@example.org"],
+    )
+
+    # Feedback
+    event_topic_arns: Topics = Field(
+        default=(),
+        description="ARNs of the SNS topics whose events are believed, separated by commas; unset: any",
+        examples=["arn:aws:sns:eu-west-1:123456789012:tank-events"],
+    )
+    raw_events: Switch = Field(
+        default=False,
+        description="on: events without SNS's envelope are taken too (raw delivery); they tell no topic",
+        examples=["on"],
+    )
+    verify_sns_signatures: Switch = Field(
+        default=False,
+        validate_default=True,
+        description="on: SNS's signatures are checked, for which its certificate is fetched; not with TANK_RAW_EVENTS",
+        examples=["on"],
+    )
+    stale_after_days: NonNegativeInt = Field(
+        default=0,
+        le=36_500,
+        description="days without a delivery after which an address that was mailed is held back; 0: off",
+        examples=["365"],
+    )
+    canary_from: Address | None = Field(
+        default=None,
+        validate_default=True,
+        description="sender of mails to SES's simulator that prove, in an idle system, that events come back",
+        examples=["canary@example.com"],
+    )
+    canary_interval_s: int = Field(
+        default=3600,
+        ge=60,
+        le=86_400,
+        description="seconds between those mails, while no other mail is the proof; 60 to 86400",
+    )
+    webhook_url: WebhookUrl | None = Field(
+        default=None,
+        description="address at the web server that is told of each change of status",
+        examples=["https://www.example.com/hooks/email"],
+    )
+    webhook_secret: WebhookSecret | None = Field(
+        default=None,
+        validate_default=True,
+        description="what the news is signed with (Standard Webhooks), as the web server has it too",
+        examples=["the output of: openssl rand -base64 32"],
+    )
+
+    # HTTP
+    http_listen: HttpListen = Field(
+        default="127.0.0.1:9464",
+        description="where our own HTTP server listens, HOST:PORT or [IPv6]:PORT; empty: off",
+    )
+    http_token: HttpToken | None = Field(
+        default=None,
+        validate_default=True,
+        description="what callers of /v1 show as `Authorization: Bearer TOKEN`, 16 characters or more; off loopback "
+        "all need it",
+        examples=["the output of: openssl rand -hex 32"],
     )
 
     # Storage
@@ -213,6 +283,18 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("event_queue_url")
+    @classmethod
+    def _events_come_apart_from_jobs(cls, value: str | None, info: ValidationInfo) -> str | None:
+        for other in ("outbound_queue_url", "dead_letter_queue_url"):
+            if value is not None and value == info.data.get(other):
+                raise refusal(
+                    f"the same queue as {PREFIX}{other.upper()}: jobs would be taken for events, and events for jobs",
+                    "make a queue of its own for the events, and subscribe it to the SNS topic",
+                    kind=RULE,
+                )
+        return value
+
     @field_validator("visibility_timeout_s")
     @classmethod
     def _an_attempt_fits_into_its_lease(cls, value: int, info: ValidationInfo) -> int:
@@ -237,6 +319,70 @@ class Settings(BaseSettings):
             raise refusal(
                 "needed with TANK_DELIVERY=redirect",
                 "the address that is to get all mail, for example TANK_REDIRECT_TO=staging@example.com",
+                kind=RULE,
+            )
+        return value
+
+    @field_validator("verify_sns_signatures")
+    @classmethod
+    def _what_is_raw_has_no_signature(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - as pydantic calls
+        if value and info.data.get("raw_events"):
+            raise refusal(
+                "not together with TANK_RAW_EVENTS: what SNS delivers raw carries no signature",
+                "switch raw delivery off at the SNS subscription and TANK_RAW_EVENTS with it, or do without the check",
+                kind=RULE,
+            )
+        return value
+
+    @field_validator("canary_from")
+    @classmethod
+    def _a_canary_comes_back(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return value
+        known = info.data  # what is not in it is unsound, and told elsewhere
+        missing = [name for name in ("configuration_set", "event_queue_url") if name in known and known[name] is None]
+        problems, remedies = [], []
+        if missing:
+            names = " and ".join(f"{PREFIX}{name.upper()}" for name in missing)
+            problems.append(f"its events would not come back without {names}")
+            remedies.append(f"set {names}")
+        allowed = known.get("allowed_senders", ())
+        sender = parse_address(value)
+        if allowed and sender.key not in allowed and sender.domain not in allowed:
+            problems.append("TANK_ALLOWED_SENDERS does not allow this sender")
+            remedies.append("name the address or its domain there")
+        if problems:
+            raise refusal("; ".join(problems), f"{'; '.join(remedies)}; or leave TANK_CANARY_FROM out", kind=RULE)
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _news_is_signed(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "webhook_url" not in info.data:
+            return value
+        is_told = info.data["webhook_url"] is not None
+        if is_told and value is None:
+            raise refusal(
+                "needed with TANK_WEBHOOK_URL: without a signature anybody could tell the web server what he likes",
+                "take the output of: openssl rand -base64 32, and give the web server the same",
+                kind=RULE,
+            )
+        if value is not None and not is_told:
+            raise refusal(
+                "set without TANK_WEBHOOK_URL: nobody is told anything",
+                "set TANK_WEBHOOK_URL, or take the secret out",
+                kind=RULE,
+            )
+        return value
+
+    @field_validator("http_token")
+    @classmethod
+    def _who_comes_from_outside_shows_a_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        listen = parse_listen(info.data.get("http_listen", ""))
+        if value is None and listen is not None and not listen.is_loopback:
+            raise refusal(
+                f"needed with TANK_HTTP_LISTEN={info.data['http_listen']}, which other hosts may reach",
+                "take the output of: openssl rand -hex 32; or listen on 127.0.0.1:9464",
                 kind=RULE,
             )
         return value

@@ -9,24 +9,13 @@ CLOSE_ENOUGH = 0.8  # of 1.0: one or two letters, or a missing unit
 # DESIGN 9, what this version does not have yet. Set, they have no effect and draw a warning.
 LATER_NAMES: tuple[str, ...] = (
     "TANK_PRIORITY_QUEUE_URL",
-    "TANK_EVENT_QUEUE_URL",
-    "TANK_EVENT_TOPIC_ARNS",
-    "TANK_RAW_EVENTS",
-    "TANK_VERIFY_SNS_SIGNATURES",
     "TANK_DAILY_RESERVE",
-    "TANK_STALE_AFTER_DAYS",
     "TANK_BOUNCE_WARN",
     "TANK_BOUNCE_PAUSE",
     "TANK_COMPLAINT_WARN",
     "TANK_COMPLAINT_PAUSE",
     "TANK_MAX_JOB_AGE_S",
-    "TANK_CANARY_FROM",
-    "TANK_CANARY_INTERVAL_S",
-    "TANK_WEBHOOK_URL",
-    "TANK_WEBHOOK_SECRET",
     "TANK_ALERT_WEBHOOK_URL",
-    "TANK_HTTP_LISTEN",
-    "TANK_HTTP_TOKEN",
     "TANK_DNS_RESOLVER",
 )
 

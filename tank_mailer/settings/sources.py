@@ -15,6 +15,7 @@ from tank_mailer.settings.forms import masked_url
 MAX_SECRET_BYTES: Final = 65_536
 OPEN_TO_OTHERS: Final = 0o007  # a group is often let in on purpose
 NOT_READ: Final = "(not read)"
+OFF_IF_EMPTY: Final = frozenset({"TANK_HTTP_LISTEN"})  # here nothing is a value of its own (DESIGN 9)
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -37,7 +38,7 @@ class Notes:
 
 
 def usable(found: Mapping[str, Found], notes: Notes) -> dict[str, Found]:
-    """Leave out empty values, which count as unset, and refuse what no setting can hold."""
+    """Leave out empty values, which nearly always count as unset, and refuse what no setting can hold."""
     kept: dict[str, Found] = {}
     for name, one in found.items():
         if _UNPRINTABLE.search(one.value):
@@ -48,7 +49,7 @@ def usable(found: Mapping[str, Found], notes: Notes) -> dict[str, Found]:
                     "set it anew, on one line",
                 ),
             )
-        elif one.value.strip():
+        elif one.value.strip() or name in OFF_IF_EMPTY:
             kept[name] = one
     return kept
 

@@ -14,6 +14,9 @@ QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
 SECRETS = {
     "TANK_DATABASE_URL": "postgresql+asyncpg://tank:hunter2@h/tank",
     "TANK_HASH_KEY": "hunter2-hunter2-hunter2://",
+    "TANK_HTTP_TOKEN": "hunter2-hunter2-hunter2",
+    "TANK_WEBHOOK_SECRET": "whsec_" + "hunter2" * 8,  # base64 of 42 bytes
+    "TANK_WEBHOOK_URL": "https://www.example.com/hooks/email?key=hunter2",
     "AWS_SECRET_ACCESS_KEY": "hunter2",
     "AWS_SESSION_TOKEN": "hunter2",
     "AWS_ACCESS_KEY_ID": "AKIAhunter2hunterWXYZ",
@@ -50,6 +53,18 @@ def test_show_names_every_setting_and_its_origin(tmp_path: Path) -> None:
     assert rows["TANK_CONFIGURATION_SET"] == ["-", "default"]
 
 
+def test_show_says_on_and_off_as_an_operator_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_RAW_EVENTS", "on")
+    monkeypatch.setenv("TANK_HTTP_LISTEN", "")
+
+    rows = {line.split()[0]: line.split()[1] for line in run("show")[1].splitlines()[1:]}
+    report = json.loads(run("show", "--json")[1])["settings"]
+
+    assert (rows["TANK_RAW_EVENTS"], rows["TANK_VERIFY_SNS_SIGNATURES"]) == ("on", "off")
+    assert rows["TANK_HTTP_LISTEN"] == "-"
+    assert (report["TANK_RAW_EVENTS"]["value"], report["TANK_HTTP_LISTEN"]["value"]) == (True, "")
+
+
 @pytest.mark.parametrize("arguments", [["show"], ["show", "--json"]], ids=["a-table", "JSON"])
 def test_show_masks_secrets(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
@@ -60,6 +75,7 @@ def test_show_masks_secrets(arguments: list[str], monkeypatch: pytest.MonkeyPatc
     assert code == 0
     assert "hunter2" not in out + err
     assert "postgresql+asyncpg://tank:****@h/tank" in out
+    assert "https://www.example.com/hooks/email?****" in out
     assert "AKIA****WXYZ" in out
     assert "http://me:****@proxy:3128" in out
     assert all(name in out for name in SECRETS)
@@ -83,7 +99,7 @@ def test_show_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANK_MAX_PARALEL", "3")
     monkeypatch.setenv("TANK_RATE_SHARE", "[bold]2")
-    monkeypatch.setenv("TANK_WEBHOOK_URL", "x")
+    monkeypatch.setenv("TANK_ALERT_WEBHOOK_URL", "x")
 
     code, out, err = run(command)
 
@@ -91,7 +107,7 @@ def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.M
     assert "2 faults" in err
     assert "rename it to TANK_MAX_PARALLEL" in err
     assert "'[bold]2'" in err
-    assert "warning: TANK_WEBHOOK_URL" in err
+    assert "warning: TANK_ALERT_WEBHOOK_URL" in err
 
 
 def test_check_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
