@@ -6,9 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from tank_mailer.core.envelope import Envelope
 from tank_mailer.core.errors import Reason
+from tank_mailer.core.event import SesEvent
 from tank_mailer.core.job import EmailJob
-from tank_mailer.core.ledger import Row
+from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.outcome import Answer
 
 # --- time ------------------------------------------------------------------------------------------
@@ -219,13 +221,17 @@ class Overtaken:
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """These mailbox keys may not be mailed; nothing was written."""
+    """These mailbox keys may not be mailed, each with why; nothing was written."""
 
-    keys: Collection[str]
+    reasons: Mapping[str, Reason]
 
 
 class Ledger(Protocol):
-    """What happened to every job. Every method raises `StoreError` if the store is sick."""
+    """What happened to every job. Every method raises `StoreError` if the store is sick.
+
+    An event with our tag, of any attempt, is proof: the row that `begin` or `write` would replace is then accepted
+    instead, and they answer that they were overtaken (DESIGN 6).
+    """
 
     async def find(self, email_id: str) -> Row | None:
         """The job's row."""
@@ -247,3 +253,182 @@ class Ledger(Protocol):
 
     async def check(self) -> None:
         """Read and write once, for nothing but to see whether it works."""
+
+
+# --- feedback --------------------------------------------------------------------------------------
+
+
+class Checked(StrEnum):
+    """What a look at the signature of an SNS message says."""
+
+    GENUINE = "genuine"
+    FORGED = "forged"
+    UNKNOWN = "unknown"  # the certificate cannot be had now
+
+
+class SignatureCheck(Protocol):
+    """Knows SNS's signatures."""
+
+    async def check(self, envelope: Envelope) -> tuple[Checked, str]:
+        """Look at one, and say why in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What became of one event.
+
+    Attributes:
+        email_id: the job's; None: of a mail that is not ours.
+        is_new: it had not been recorded before, for one of its recipients at least.
+    """
+
+    event: SesEvent
+    email_id: str | None
+    is_new: bool
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A job that an event has shown to be accepted.
+
+    Attributes:
+        before: where it stood.
+        receipt_handle: of its message, if that is still on its queue.
+    """
+
+    email_id: str
+    before: State
+    lane: str
+    queue_message_id: str
+    ses_message_id: str
+    receipt_handle: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSuppression:
+    """An address that is suppressed from now on."""
+
+    address: str = field(repr=False)
+    reason: str
+    email_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a batch of events has changed; `recordings` in the order of the events.
+
+    Attributes:
+        doubled: jobs of which SES is now known to have sent more than one mail.
+    """
+
+    recordings: Sequence[Recording]
+    proven: Sequence[Proven] = ()
+    suppressed: Sequence[NewSuppression] = ()
+    doubled: Sequence[str] = ()
+
+
+class EventBook(Protocol):
+    """What SES has reported. Every method raises `StoreError` if the store is sick."""
+
+    async def record(self, events: Sequence[SesEvent]) -> Recorded:
+        """Write down what is new and all that follows from it, in one transaction."""
+
+    async def set_aside(self, aside: Aside) -> None:
+        """Keep a message that is no event to act on."""
+
+    async def check(self) -> None:
+        """Read and write once, for nothing but to see whether it works."""
+
+    async def doubts(self, due_before: datetime, *, limit: int) -> Sequence[Row]:
+        """Jobs in doubt that are due before then, the earliest first."""
+
+    async def put_off(self, row: Row) -> bool:
+        """Write a later due time of a job in doubt; False if it was overtaken."""
+
+    async def near_empty(self, at: datetime) -> None:
+        """Note that the event queue was seen near empty."""
+
+    async def absence_counts(self, configuration_set: str, since: datetime) -> bool:
+        """Whether that channel has shown since then that it is alive (DESIGN 6).
+
+        A tagged Send event has come back through the same configuration set for a mail of ours that was accepted
+        after `since`, and the event queue has been seen near empty after that.
+        """
+
+
+# --- the web server --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One piece of news that waits in the outbox.
+
+    Attributes:
+        payload: the body of the request, as `core.news.spell` makes it.
+        tries: how often it was tried already.
+    """
+
+    id: int
+    email_id: str
+    payload: str = field(repr=False)
+    created_at: datetime
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The web server has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTold:
+    """It does not, or did not say so; `detail` is a sentence without addresses."""
+
+    detail: str
+    status: int | None = None
+
+
+class Outbox(Protocol):
+    """News that waits for the web server. Every method raises `StoreError` if the store is sick."""
+
+    async def due(self, now: datetime, *, limit: int) -> Sequence[Letter]:
+        """The oldest waiting letter of each job, as far as it is due, oldest first."""
+
+    async def told(self, ids: Sequence[int], at: datetime) -> None:
+        """They have been told."""
+
+    async def put_off(self, letter: Letter, due_at: datetime) -> None:
+        """Try again then; counts one try."""
+
+    async def give_up(self, letter: Letter) -> None:
+        """Try no more; kept for `webhook replay`."""
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest waiting letter is due."""
+
+
+class Receiver(Protocol):
+    """The web server's end."""
+
+    async def tell(self, letter: Letter) -> Told | NotTold:
+        """One request; returns in every case but cancellation."""
+
+
+# --- housekeeping ----------------------------------------------------------------------------------
+
+
+class Attic(Protocol):
+    """What the store keeps for too long. Every method raises `StoreError` if the store is sick."""
+
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` rows older than that, of what may be forgotten; 0: nothing is left."""
+
+    async def lost_events(self, accepted_from: datetime, accepted_until: datetime) -> tuple[int, int]:
+        """How many mails that SES accepted then, through a configuration set, had no event at all; and of how many."""
+
+    async def mark(self, name: str) -> datetime | None:
+        """When something was last noted under that name."""
+
+    async def set_mark(self, name: str, at: datetime) -> None:
+        """Note it."""

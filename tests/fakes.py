@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
 from typing import Literal, TypeVar
 
+from tank_mailer.core.booking import Known, book, is_about, is_ours, job_of, names_of
 from tank_mailer.core.errors import Reason, StoreError
-from tank_mailer.core.job import EmailJob
-from tank_mailer.core.ledger import Row
+from tank_mailer.core.event import EventKind, SesEvent
+from tank_mailer.core.job import EmailJob, email_id_tag
+from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.meaning import EventNote, notes_of
 from tank_mailer.core.outcome import Answer
 from tank_mailer.core.outcome import Receipt as Accepted
+from tank_mailer.core.status import Status
 from tank_mailer.ports import (
     AccountFacts,
     AccountUnknown,
@@ -20,11 +24,15 @@ from tank_mailer.ports import (
     Begun,
     Change,
     Clock,
+    NewSuppression,
     Overtaken,
+    Proven,
     QueueFacts,
     QueueMessage,
     Receipt,
     RecipientNote,
+    Recorded,
+    Recording,
     Settled,
     Suppressed,
 )
@@ -58,6 +66,7 @@ class FakeLedger:
         suppressions: mailbox keys, each with its end (None: for ever).
         sick: raised by every method while it is set.
         is_full: nothing new is begun.
+        proofs: by email_id or tag, the mails that events with our tag have told of, and when SES took each.
         begun: every row that `begin` wrote, in order; `written` the same of `write`.
     """
 
@@ -68,6 +77,7 @@ class FakeLedger:
     asides: dict[str, Aside] = field(default_factory=dict)
     suppressions: dict[str, datetime | None] = field(default_factory=dict)
     senders: set[str] = field(default_factory=set)
+    proofs: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
     sick: StoreError | None = None
     is_full: bool = False
     begun: list[Row] = field(default_factory=list)
@@ -81,16 +91,18 @@ class FakeLedger:
     async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
         await self._answer()
         self._need_room()
-        if hit := frozenset(key for key in recipients if self._is_suppressed(key)):
+        if hit := {key: Reason.SUPPRESSED for key in recipients if self._is_suppressed(key)}:
             return Suppressed(hit)
-        if not self._replace(row):
+        if self._prove(row, attempt=row.attempt - 1) or not self._replace(row):
             return Overtaken()
         self.begun.append(row)
         return Begun()
 
     async def write(self, change: Change) -> bool:
         await self._answer()
-        is_written = self._replace(change.row)
+        row = change.row
+        is_proven = bool(row.attempt) and row.state is not State.ACCEPTED and self._prove(row, attempt=row.attempt)
+        is_written = not is_proven and self._replace(row)
         if is_written:
             self.written.append(change.row)
             if change.aside:
@@ -137,6 +149,14 @@ class FakeLedger:
         ends_at = self.suppressions[key]
         return ends_at is None or ends_at > self.clock.now()
 
+    def _prove(self, row: Row, *, attempt: int) -> bool:
+        """An event that is on record already ends the job, whatever was to be written of it."""
+        known = self.proofs.get(row.email_id) or self.proofs.get(email_id_tag(row.email_id)) or []
+        if found := [proof for proof in known if is_about(row, proof[1])]:
+            proven = row.proven(*min(found, key=lambda proof: proof[1]), self.clock.now())
+            self._replace(replace(proven, version=row.version, attempt=attempt))
+        return bool(found)
+
     def _replace(self, row: Row) -> bool:
         before = self.rows.get(row.email_id)
         if before and before.version != row.version - 1:
@@ -159,6 +179,112 @@ class FakeLedger:
                 self.recipients[note.email_id, note.address] = note
         if change.sender:
             self.senders.add(change.sender)
+
+
+@dataclass(slots=True, eq=False)
+class FakeEventBook:
+    """SES's events without a disk, over the books of a `FakeLedger`.
+
+    Attributes:
+        recorded: every event that was written, in order, repetitions too.
+        suppressed: addresses that an event suppressed at once.
+        poison: SES's ids of mails whose events no database takes.
+    """
+
+    ledger: FakeLedger
+    recorded: list[SesEvent] = field(default_factory=list)
+    suppressed: list[NewSuppression] = field(default_factory=list)
+    poison: set[str] = field(default_factory=set)
+    near_empty_at: datetime | None = None
+    _keys: dict[str, tuple[SesEvent, datetime]] = field(default_factory=dict)
+
+    async def record(self, events: Sequence[SesEvent]) -> Recorded:
+        await self.check()
+        if any(event.ses_message_id in self.poison for event in events):
+            raise StoreError(Reason.STORE_SICK, "a value that no database takes")
+        ledger, now = self.ledger, self.ledger.clock.now()
+        rows = ledger.rows
+        tags = {email_id_tag(email_id): email_id for email_id in rows}
+        told_ = {e.ses_message_id: tags[name] for e in events for name in names_of(e) if name in tags}
+        known = Known(
+            job_of_mail=told_ | {receipt.ses_message_id: receipt.email_id for receipt in ledger.receipts.values()},
+            job_of_tag=tags,
+            rows=rows,
+            statuses={key: Status(note.status) for key, note in ledger.recipients.items()},
+            mails_of_job={email_id: self._mails(email_id) for email_id in rows},
+        )
+        recordings, fresh = list[Recording](), list[tuple[str | None, EventNote]]()
+        for event in events:
+            self.recorded.append(event)
+            email_id, is_new = job_of(event, known), False
+            for note in notes_of(event):
+                told = self._keys.get(note.key)
+                if told is None or (is_ours(event) and not is_ours(told[0])):
+                    self._keys[note.key], is_new = (event, now), True
+                    fresh.append((email_id, note))
+                    if note.suppresses and note.recipient:
+                        ledger.suppressions[note.recipient] = None
+                        self.suppressed.append(NewSuppression(note.recipient, note.suppresses, email_id))
+            if email_id is not None and is_ours(event):
+                ledger.proofs.setdefault(email_id, []).append((event.ses_message_id, event.mail_at))
+            recordings.append(Recording(event, email_id, is_new))
+        booking = book(fresh, known, now=now)
+        for ses_message_id, (email_id, event) in booking.mails.items():
+            ledger.receipts[ses_message_id] = Receipt(ses_message_id, email_id, event.attempt or 0, event.mail_at)
+        for (email_id, address), rise in booking.rises.items():
+            note_ = RecipientNote(email_id, address, rise.status, rise.reason, rise.at)
+            ledger.recipients[email_id, address] = note_
+        proven = list[Proven]()
+        for before, after in booking.proven.values():
+            ledger.rows[after.email_id] = after
+            proven.append(
+                Proven(
+                    email_id=before.email_id,
+                    before=before.state,
+                    lane=before.lane,
+                    queue_message_id=before.queue_message_id,
+                    ses_message_id=after.ses_message_id or "",
+                    receipt_handle=before.receipt_handle,
+                )
+            )
+        return Recorded(recordings, proven, list(self.suppressed), booking.doubled)
+
+    def _mails(self, email_id: str) -> frozenset[str]:
+        return frozenset(r.ses_message_id for r in self.ledger.receipts.values() if r.email_id == email_id)
+
+    async def set_aside(self, aside: Aside) -> None:
+        await self.ledger.set_aside(aside)
+
+    async def check(self) -> None:
+        await asyncio.sleep(0)
+        if self.ledger.sick:
+            raise self.ledger.sick
+
+    async def doubts(self, due_before: datetime, *, limit: int) -> Sequence[Row]:
+        await self.check()
+        found = [row for row in self.ledger.rows.values() if row.state is State.IN_DOUBT]
+        found = [row for row in found if row.due_at is not None and row.due_at < due_before]
+        return sorted(found, key=lambda row: row.due_at or due_before)[:limit]
+
+    async def put_off(self, row: Row) -> bool:
+        return await self.ledger.write(Change(row))
+
+    async def near_empty(self, at: datetime) -> None:
+        await self.check()
+        self.near_empty_at = max(at, self.near_empty_at or at)
+
+    async def absence_counts(self, configuration_set: str, since: datetime) -> bool:
+        await self.check()
+        answered = {r.ses_message_id: r.accepted_at for r in self.ledger.receipts.values()}
+        return any(
+            event.kind is EventKind.SEND
+            and is_ours(event)
+            and event.is_published
+            and event.configuration_set == configuration_set
+            and since < recorded_at < (self.near_empty_at or since)
+            and answered.get(event.ses_message_id, since) > since
+            for event, recorded_at in self._keys.values()
+        )
 
 
 def _storable(text: str) -> str:

@@ -6,7 +6,10 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from tank_mailer.core.errors import Reason
+from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.news import News, spell
+from tank_mailer.ports import Receipt, RecipientNote
 
 
 def seconds(at: datetime | None) -> float | None:
@@ -22,6 +25,41 @@ def moment(at: float | None) -> datetime | None:
 def storable(text: str) -> str:
     """Text that came from outside, as both databases can keep it: PostgreSQL has no NUL, UTF-8 no half characters."""
     return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+
+
+def receipt_columns(receipt: Receipt, *, source: str = "answer") -> dict[str, Any]:
+    """A receipt's columns; `source`: SES's answer, or an `event`."""
+    return {
+        "ses_message_id": receipt.ses_message_id,
+        "email_id": receipt.email_id,
+        "attempt": receipt.attempt,
+        "accepted_at": receipt.accepted_at.timestamp(),
+        "source": source,
+    }
+
+
+def note_columns(note: RecipientNote) -> dict[str, Any]:
+    """The columns of what is known of a recipient."""
+    return {
+        "email_id": note.email_id,
+        "address": note.address,
+        "status": int(note.status),
+        "reason": note.reason,
+        "updated_at": note.updated_at.timestamp(),
+    }
+
+
+def letter_columns(news: News, now: datetime) -> dict[str, Any]:
+    """The columns of a piece of news, due at once."""
+    return {
+        "email_id": news.email_id,
+        "recipient": news.recipient,
+        "payload": storable(spell(news)),
+        "created_at": now.timestamp(),
+        "due_at": now.timestamp(),
+        "tries": 0,
+        "told_at": None,
+    }
 
 
 def columns(row: Row) -> dict[str, Any]:
@@ -50,6 +88,8 @@ def columns(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "detail": None if row.detail is None else storable(row.detail),
         "version": row.version,
+        "configuration_set": row.configuration_set,
+        "tag": None if (tag := email_id_tag(row.email_id)) == row.email_id else tag,
     }
 
 
@@ -78,5 +118,6 @@ def read(record: RowMapping) -> Row:
         ses_message_id=record["ses_message_id"],
         reason=Reason(record["reason"]) if record["reason"] else None,
         detail=record["detail"],
+        configuration_set=record["configuration_set"],
         version=record["version"],
     )

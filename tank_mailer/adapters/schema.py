@@ -3,9 +3,10 @@
 Times are seconds since 1970, UTC, as doubles: the same on both databases, and cheap to read.
 """
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, text
 
 metadata = MetaData()
+COUNTER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up its own INTEGER PRIMARY KEY only
 
 jobs = Table(
     "jobs",
@@ -33,8 +34,12 @@ jobs = Table(
     Column("reason", Text),
     Column("detail", Text),
     Column("version", Integer, nullable=False),
+    Column("configuration_set", Text),  # of the newest attempt
+    Column("tag", Text),  # our tag `email_id`, where it is not the id itself
     Index("jobs_by_state", "state"),
     Index("jobs_by_acceptance", "accepted_at"),
+    Index("jobs_by_tag", "tag", sqlite_where=text("tag IS NOT NULL"), postgresql_where=text("tag IS NOT NULL")),
+    Index("jobs_by_time", "updated_at"),
 )
 
 receipts = Table(
@@ -44,6 +49,7 @@ receipts = Table(
     Column("email_id", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("accepted_at", Double, nullable=False),
+    Column("source", Text, nullable=False, server_default="answer"),  # or `event`
     Index("receipts_by_job", "email_id"),
 )
 
@@ -55,6 +61,7 @@ recipients = Table(
     Column("status", Integer, nullable=False),  # core.status.Status
     Column("reason", Text),
     Column("updated_at", Double, nullable=False),
+    Index("recipients_by_address", "address"),
 )
 
 asides = Table(
@@ -82,6 +89,71 @@ suppressions = Table(
     Column("note", Text),
     Column("created_at", Double, nullable=False),
     Column("ends_at", Double),
+    Column("event_key", Text),  # of the event that it comes from
+)
+
+events = Table(  # one row for each recipient that an event touches, or one for the whole mail
+    "events",
+    metadata,
+    Column("key", Text, primary_key=True),  # of its content: the same event has the same key however often it comes
+    Column("kind", Text, nullable=False),  # core.event.EventKind
+    Column("ses_message_id", Text, nullable=False),
+    Column("email_id", Text),  # None: a mail that is not ours; the tag's text while its job is unknown
+    Column("recipient", Text),  # None: the whole mail
+    Column("occurred_at", Double, nullable=False),
+    Column("recorded_at", Double, nullable=False),
+    Column("mail_at", Double, nullable=False),
+    Column("is_ours", Integer, nullable=False),  # carries our tag or header: proof that SES accepted
+    Column("is_published", Integer, nullable=False),  # by a configuration set
+    Column("attempt", Integer),
+    Column("configuration_set", Text),
+    Column("status", Integer),  # core.status.Status that it speaks for; None: none
+    Column("reason", Text),  # how it was judged
+    Column("counts", Integer, nullable=False),  # towards a run of soft bounces
+    Column("facts", Text, nullable=False),  # JSON
+    Index("events_by_job", "email_id"),
+    Index("events_by_mail", "ses_message_id"),
+    Index("events_by_recipient", "recipient", "occurred_at"),
+    Index("events_by_time", "recorded_at"),
+)
+
+addresses = Table(  # outlives retention, hence by hash (DESIGN 8)
+    "addresses",
+    metadata,
+    Column("hash", Text, primary_key=True),  # core.address.address_hash
+    Column("first_mailed_at", Double, nullable=False),
+    Column("last_delivered_at", Double),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
+    Column("email_id", Text, nullable=False),
+    Column("recipient", Text),
+    Column("payload", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("due_at", Double),  # None: told, or given up
+    Column("tries", Integer, nullable=False),
+    Column("told_at", Double),
+    Index("outbox_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "outbox_waiting",
+        "email_id",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index("outbox_by_job", "email_id", "id"),
+    Index("outbox_by_time", "created_at"),
+)
+
+marks = Table(  # when something was last so: shared by processes and kept over restarts
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("count", COUNTER, nullable=False, server_default="0"),
 )
 
 senders = Table(
@@ -94,7 +166,7 @@ senders = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
     Column("at", Double, nullable=False),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),

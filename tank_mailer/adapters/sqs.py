@@ -107,6 +107,10 @@ class SqsQueue:
         )
         return answer["MessageId"]
 
+    async def put(self, body: str) -> str:
+        """Send a new message and return its MessageId; raises `QueueError`."""
+        return (await answered(self.settling.send_message(QueueUrl=self.url, MessageBody=body)))["MessageId"]
+
     async def facts(self) -> QueueFacts:
         """Ask its attributes."""
         answer = await answered(self.settling.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"]))

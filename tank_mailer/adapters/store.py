@@ -7,12 +7,12 @@ flush to disk serves them all. So every request waits for the transaction under 
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,10 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.database import Transactions
-from tank_mailer.adapters.schema import asides, jobs, pulse, receipts, recipients, senders, suppressions
+from tank_mailer.adapters.evidence import Evidence
+from tank_mailer.adapters.held_back import HeldBack
+from tank_mailer.adapters.schema import asides, jobs, outbox, pulse, receipts, recipients, senders
 from tank_mailer.core.errors import Reason, StoreError
-from tank_mailer.core.ledger import Row
+from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.news import News, news_of_invalid, news_of_row
+from tank_mailer.core.status import Status
 from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Suppressed
+
+T = TypeVar("T")
 
 try:  # only with the extra `postgresql`
     from asyncpg import InterfaceError, PostgresError
@@ -66,7 +72,12 @@ class _Check:
     pass
 
 
-_Request = _Find | _Begin | Change | Aside | _SenderKnown | _OthersAccepted | _Check
+@dataclass(frozen=True, slots=True)
+class _Work:
+    call: Callable[[sa.Connection], Any]
+
+
+_Request = _Find | _Begin | Change | Aside | _SenderKnown | _OthersAccepted | _Check | _Work
 _Waiting = tuple[_Request, asyncio.Future[Any]]
 
 
@@ -86,6 +97,15 @@ def sick(error: BaseException) -> StoreError:
     return StoreError(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
 
 
+def _worked(connection: sa.Connection, call: Callable[[sa.Connection], Any]) -> Any:  # noqa: ANN401 - its own answer
+    """Do it within a savepoint: what no database takes of it must not fail the mails beside it."""
+    try:
+        with connection.begin_nested():
+            return call(connection)
+    except Exception as error:  # noqa: BLE001 - as above, whatever it is
+        return sick(error)
+
+
 @dataclass(kw_only=True, eq=False)
 class Store:
     """The `Ledger` of this process; `run` must be running for anything to be answered.
@@ -93,12 +113,19 @@ class Store:
     Attributes:
         disk: a folder on the store's disk, where it is ours to watch.
         min_free_bytes: with less room there nothing new is begun.
+        tells: whether the web server is told of every change.
+        stale_after_days: `TANK_STALE_AFTER_DAYS`; 0: off.
+        when_posted: called in the loop once news are on disk.
     """
 
     engine: AsyncEngine
     clock: Clock
     disk: Path | None = None
     min_free_bytes: int = 0
+    tells: bool = False
+    stale_after_days: int = 0
+    when_posted: Callable[[], None] = lambda: None
+    _has_posted: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _looked_s: float = -LOOK_AT_DISK_S
@@ -108,10 +135,8 @@ class Store:
     def __post_init__(self) -> None:
         """Make the statements once: SQLAlchemy caches what it compiles by them."""
         self._find_jobs = sa.select(jobs).where(jobs.c.email_id.in_(sa.bindparam("ids", expanding=True)))
-        self._find_suppressed = sa.select(suppressions.c.address).where(
-            suppressions.c.address.in_(sa.bindparam("addresses", expanding=True)),
-            sa.or_(suppressions.c.ends_at.is_(None), suppressions.c.ends_at > sa.bindparam("now")),
-        )
+        self._held_back = HeldBack(stale_after_days=self.stale_after_days)
+        self._evidence = Evidence()
         insert = insert_for(self.engine, jobs)
         kept = {"email_id", "first_seen_at"}
         self._write_jobs = insert.on_conflict_do_update(
@@ -125,7 +150,8 @@ class Store:
             index_elements=[recipients.c.email_id, recipients.c.address],
             set_={name: insert.excluded[name] for name in ("status", "reason", "updated_at")},
             where=recipients.c.status < insert.excluded.status,
-        )
+        ).returning(recipients.c.email_id, recipients.c.address)
+        self._add_letters = sa.insert(outbox)
         self._add_asides = insert_for(self.engine, asides).on_conflict_do_nothing()
         self._add_senders = insert_for(self.engine, senders).on_conflict_do_nothing()
         insert = insert_for(self.engine, pulse)
@@ -174,6 +200,50 @@ class Store:
             return False
         return True
 
+    async def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do `work` in the store's next transaction, beside other requests; what it raises undoes it alone."""
+        done: T = await self._ask(_Work(work))
+        return done
+
+    def write_rows(self, connection: sa.Connection, changed: Sequence[Row]) -> set[str]:
+        """Write new versions of rows, of different jobs; return the jobs that were not overtaken."""
+        values = sorted(map(rows.columns, changed), key=lambda columns: columns["email_id"])
+        return set(connection.execute(self._write_jobs, values).scalars()) if values else set()
+
+    def add_recipients(self, connection: sa.Connection, values: list[dict[str, Any]]) -> set[tuple[str, str]]:
+        """Let statuses rise; return the email_ids and addresses of those that did."""
+        if not values:
+            return set()
+        return {(email_id, address) for email_id, address in connection.execute(self._add_recipients, values)}
+
+    def add_receipts(self, connection: sa.Connection, values: list[dict[str, Any]]) -> None:
+        """Keep proofs of acceptance."""
+        if values:
+            connection.execute(self._add_receipts, values)
+
+    def take_up(self, connection: sa.Connection, mails: Mapping[str, str]) -> None:
+        """Let events count that came before it was known whose mails they are about: email_id by SES's MessageId."""
+        if ids := self._evidence.take_up(connection, mails):
+            self._raise(connection, ids, self._read(connection, ids))
+
+    def _raise(self, connection: sa.Connection, ids: Collection[str], by_id: Mapping[str, Row]) -> None:
+        """Let recipients' statuses rise to what the events of these jobs say, and tell of it."""
+        values = self._evidence.recipients(connection, ids)
+        risen = self.add_recipients(connection, values)
+        news = list[News]()
+        for value in values:
+            key = value["email_id"], value["address"]
+            if key in risen and (row := by_id.get(key[0])):
+                news += news_of_row(row, [(key[1], Status(value["status"]), value["reason"])])
+        self.post(connection, news)
+
+    def post(self, connection: sa.Connection, news: Sequence[News]) -> None:
+        """Put news into the outbox, if anybody is told."""
+        now = self.clock.now()
+        if self.tells and (values := [rows.letter_columns(one, now) for one in news if one.is_told]):
+            connection.execute(self._add_letters, values)
+            self._has_posted = True
+
     # --- the one worker ---
 
     async def _ask(self, request: _Request) -> Any:  # noqa: ANN401 - each method above knows its answer
@@ -197,6 +267,9 @@ class Store:
                     answers = [sick(error)] * len(group)
                     self._known_senders.clear()  # some may have been learned from what was rolled back
                 self._answer(group, answers)
+                if self._has_posted:
+                    self._has_posted = False
+                    self.when_posted()
         finally:
             transactions.close()
 
@@ -228,10 +301,10 @@ class Store:
         return group
 
     def _serve(self, connection: sa.Connection, requests: Sequence[_Request]) -> list[Any]:
-        found = self._find(connection, [r.email_id for r in requests if isinstance(r, _Find)])
-        suppressed = self._suppressed(connection, requests)
+        found = self._read(connection, [r.email_id for r in requests if isinstance(r, _Find)])
+        held_back = self._suppressed(connection, requests)
         was_full = self._is_full  # a check among the requests looks again
-        written = self._write(connection, requests, suppressed)
+        written = self._write(connection, requests, held_back)
         answers = list[Any]()
         for request in requests:
             match request:
@@ -240,9 +313,9 @@ class Store:
                 case _Begin() if was_full:
                     answers.append(StoreError(Reason.STORE_SICK, "the disk is nearly full (TANK_MIN_FREE_BYTES)"))
                 case _Begin(row, keys):
-                    hit = suppressed.intersection(keys)
+                    hit = {key: held_back[key] for key in keys if key in held_back}
                     done = Begun() if row.email_id in written else Overtaken()
-                    answers.append(Suppressed(frozenset(hit)) if hit else done)
+                    answers.append(Suppressed(hit) if hit else done)
                 case Change(row):
                     answers.append(row.email_id in written)
                 case Aside():
@@ -253,70 +326,108 @@ class Store:
                     answers.append(self._others(connection, since, email_id))
                 case _Check():
                     answers.append(self._look(connection))
+                case _Work(call):
+                    answers.append(_worked(connection, call))
         return answers
 
-    def _find(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, Row]:
+    def _read(self, connection: sa.Connection, ids: Collection[str]) -> dict[str, Row]:
         if not ids:
             return {}
-        result = connection.execute(self._find_jobs, {"ids": ids})
+        result = connection.execute(self._find_jobs, {"ids": list(ids)})
         return {record["email_id"]: rows.read(record) for record in result.mappings().all()}
 
-    def _suppressed(self, connection: sa.Connection, requests: Sequence[_Request]) -> set[str]:
-        addresses = {key for r in requests if isinstance(r, _Begin) for key in r.recipients}
-        if not addresses:
-            return set()
+    def _suppressed(self, connection: sa.Connection, requests: Sequence[_Request]) -> Mapping[str, Reason]:
+        keys = {key for r in requests if isinstance(r, _Begin) for key in r.recipients}
+        if not keys:
+            return {}
         self._watch_disk()
-        values = {"addresses": list(addresses), "now": self.clock.now().timestamp()}
-        result = connection.execute(self._find_suppressed, values)
-        return set(result.scalars())
+        return self._held_back.among(connection, keys, self.clock.now())
 
-    def _write(self, connection: sa.Connection, requests: Sequence[_Request], suppressed: set[str]) -> set[str]:
+    def _write(
+        self, connection: sa.Connection, requests: Sequence[_Request], held_back: Mapping[str, Reason]
+    ) -> set[str]:
         """Write all rows by one statement; only those that replace the version before come back."""
         begins = [
             r.row
             for r in requests
-            if isinstance(r, _Begin) and not self._is_full and suppressed.isdisjoint(r.recipients)
+            if isinstance(r, _Begin) and not self._is_full and held_back.keys().isdisjoint(r.recipients)
         ]
         changes = [r for r in requests if isinstance(r, Change)]
-        written = set[str]()
-        if values := [rows.columns(row) for row in (*begins, *(change.row for change in changes))]:
-            values.sort(key=lambda columns: columns["email_id"])  # two nodes lock in the same order
-            written = set((connection.execute(self._write_jobs, values)).scalars())
+        doubtful = [c.row for c in changes if c.row.attempt and c.row.state is not State.ACCEPTED]
+        proven = self._prove(connection, begins, doubtful)
+        wanted = [row for row in (*begins, *(change.row for change in changes)) if row.email_id not in proven]
+        written = self.write_rows(connection, wanted)
         kept = [r for r in requests if isinstance(r, Aside)]
         kept += [change.aside for change in changes if change.aside and change.row.email_id in written]
-        self._write_beside(connection, [c for c in changes if c.row.email_id in written or c.receipt], kept)
+        self._write_beside(
+            connection,
+            [c for c in changes if c.row.email_id in written or c.row.email_id in proven or c.receipt],
+            kept,
+            written=written,
+            alone=[r for r in requests if isinstance(r, Aside)],
+        )
         return written
 
-    def _write_beside(self, connection: sa.Connection, changes: Sequence[Change], kept: Sequence[Aside]) -> None:
-        if values := [
-            {
-                "ses_message_id": receipt.ses_message_id,
-                "email_id": receipt.email_id,
-                "attempt": receipt.attempt,
-                "accepted_at": receipt.accepted_at.timestamp(),
-            }
-            for change in changes
-            if (receipt := change.receipt)
-        ]:
-            connection.execute(self._add_receipts, values)
-        if values := [
-            {
-                "email_id": note.email_id,
-                "address": note.address,
-                "status": int(note.status),
-                "reason": note.reason,
-                "updated_at": note.updated_at.timestamp(),
-            }
-            for change in changes
-            for note in change.recipients
-        ]:
-            connection.execute(self._add_recipients, values)
+    def _prove(self, connection: sa.Connection, begins: Sequence[Row], doubtful: Sequence[Row]) -> set[str]:
+        """End the jobs that SES's events have shown to be accepted, instead of what was to be written of them."""
+        found = self._evidence.among(connection, {row.email_id: row for row in (*begins, *doubtful)})
+        if not found:
+            return set()
+        now = self.clock.now()
+        never_began = {row.email_id for row in begins}
+        ended = [
+            replace(
+                row.proven(*found[row.email_id], now),
+                version=row.version,
+                attempt=row.attempt - (row.email_id in never_began),
+            )
+            for row in (*begins, *doubtful)
+            if row.email_id in found
+        ]
+        written = self.write_rows(connection, ended)
+        self._raise(connection, written, {row.email_id: row for row in ended})
+        return set(found)
+
+    def _write_beside(
+        self,
+        connection: sa.Connection,
+        changes: Sequence[Change],
+        kept: Sequence[Aside],
+        *,
+        written: Collection[str],
+        alone: Sequence[Aside],
+    ) -> None:
+        new = [c.receipt for c in changes if c.receipt]
+        self.add_receipts(connection, [rows.receipt_columns(receipt) for receipt in new])
+        values = [rows.note_columns(note) for change in changes for note in change.recipients]
+        risen = self.add_recipients(connection, values)
+        self.take_up(connection, {receipt.ses_message_id: receipt.email_id for receipt in new})
         if kept:
             connection.execute(self._add_asides, [self._aside(aside) for aside in kept])
-        if new := {change.sender for change in changes if change.sender} - self._known_senders:
+        if self.tells:
+            self.post(connection, self._news(changes, written, risen, alone))
+        if names := {change.sender for change in changes if change.sender} - self._known_senders:
             now = self.clock.now().timestamp()
-            connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(new)])
-            self._known_senders |= new
+            connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(names)])
+            self._known_senders |= names
+
+    def _news(
+        self,
+        changes: Sequence[Change],
+        written: Collection[str],
+        risen: Collection[tuple[str, str]],
+        alone: Sequence[Aside],
+    ) -> list[News]:
+        news = list[News]()
+        for change in changes:
+            if change.row.email_id in written:
+                notes = [n for n in change.recipients if (n.email_id, n.address) in risen]
+                news += news_of_row(change.row, [(n.address, Status(n.status), n.reason) for n in notes])
+        now = self.clock.now()
+        news += [
+            news_of_invalid(a.email_id, a.reason, a.at or now) for a in alone if a.email_id and a.kind == "invalid"
+        ]
+        return news
 
     def _aside(self, aside: Aside) -> dict[str, Any]:
         return {

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
@@ -11,6 +12,7 @@ from tank_mailer.core.headertext import CONTROL, SURROGATE, decode_words, encode
 
 MAX_TEXT_CHARACTERS = 2_048  # ours: room for a name of 255 characters in its RFC 2047 spelling
 MAX_NAME_CHARACTERS = 255  # ours: more is no name
+HASHED = "hash:"  # no address begins so: a colon stands in none
 MAX_MAILBOX_CHARACTERS = 254  # RFC 5321, section 4.5.3.1.3 (a path of 256 with its angle brackets)
 
 _LOCAL_PART = re.compile(r"[\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*", re.ASCII)  # RFC 5322, 3.2.3
@@ -76,6 +78,15 @@ def parse_address(text: str) -> Address:
 def mailbox_key(text: str) -> str:
     """Return the look-up spelling of an address as people write it; raises what `parse_address` raises."""
     return parse_address(text).key
+
+
+def address_hash(key: str) -> str:
+    """Return what stands for a mailbox key where the address itself may not be kept.
+
+    Without a secret, for it must be the same on every node and after every restore; so it hides an address from
+    readers, not from somebody who tries addresses out.
+    """
+    return f"{HASHED}{blake2b(key.encode(), digest_size=16, person=b'tank-mailer').hexdigest()}"
 
 
 @lru_cache(maxsize=4096)  # a few senders come again and again, recipients now and then

@@ -21,6 +21,9 @@ class RetryPolicy:
         resends_doubt: False if a doubtful job is never sent again (`TANK_IN_DOUBT=hold`).
         max_resends: how often a job is sent again in spite of a doubt.
         max_throttles: throttled attempts, while others pass, that make one failure.
+        has_channel: whether SES's events come back to us: then evidence is awaited, and its absence must be proven.
+        max_doubt_s: after so long an unsettled doubt is given up.
+        evidence_wait_s: with a channel, the least wait after a failure: SES may have the mail all the same.
     """
 
     max_attempts: int = 3
@@ -28,3 +31,10 @@ class RetryPolicy:
     resends_doubt: bool = True
     max_resends: int = 3  # DESIGN 6
     max_throttles: int = 20  # DESIGN 5: while others pass
+    has_channel: bool = False
+    max_doubt_s: float = 21_600.0  # DESIGN 6: six hours
+    evidence_wait_s: float = 120.0  # DESIGN 5
+
+    def failure_wait_s(self, failures: int, jitter: float) -> float:
+        """Seconds to wait after the `failures`-th failure."""
+        return max(backoff_s(failures, jitter), self.evidence_wait_s if self.has_channel else 0.0)

@@ -193,9 +193,17 @@ def _may_send(sender: Address, allowed: Collection[str]) -> bool:
     return sender.key in allowed or sender.domain in allowed
 
 
-def spare_suppressed(job: EmailJob, suppressed: Collection[str]) -> EmailJob | Skipped:
-    """Leave the suppressed recipients out; without a `to` the job ends (DESIGN 3)."""
-    spared = job.without(suppressed)
+def spare_suppressed(job: EmailJob, reasons: Mapping[str, Reason]) -> EmailJob | Skipped:
+    """Leave out who may not be mailed; without a `to` the job ends (DESIGN 3).
+
+    Args:
+        job: the job.
+        reasons: mailbox keys that may not be mailed, each with why.
+    """
+    spared = job.without(reasons)
     if spared.to:
         return spared
+    if all(reasons.get(address.key) is Reason.STALE for address in job.to):
+        detail = "nothing was delivered to any `to` recipient for TANK_STALE_AFTER_DAYS"
+        return Skipped(State.SUPPRESSED, Reason.STALE, detail)
     return Skipped(State.SUPPRESSED, Reason.SUPPRESSED, "every `to` recipient is on the suppression list")

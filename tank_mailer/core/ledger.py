@@ -43,6 +43,7 @@ class Row:
         lease_ends_at: until when the attempt under way is covered.
         due_at: when a deferred or doubtful job goes on.
         copied_at: when its copy reached the dead-letter queue.
+        configuration_set: what the newest attempt goes through; its events tell of it.
         version: counts the writes; a write names the version that it replaces.
     """
 
@@ -68,6 +69,7 @@ class Row:
     ses_message_id: str | None = None
     reason: Reason | None = None
     detail: str | None = None
+    configuration_set: str | None = None
     version: int = 1
 
     # --- steps ---
@@ -77,7 +79,15 @@ class Row:
             self, state=state, updated_at=now, version=self.version + 1, reason=None, detail=None, due_at=None
         )
 
-    def begun(self, *, owner: str, now: datetime, lease_ends_at: datetime, receipt_handle: str) -> "Row":
+    def begun(
+        self,
+        *,
+        owner: str,
+        now: datetime,
+        lease_ends_at: datetime,
+        receipt_handle: str,
+        configuration_set: str | None = None,
+    ) -> "Row":
         """An attempt begins: on disk before the request leaves."""
         return replace(
             self._step(State.SENDING, now),
@@ -87,6 +97,7 @@ class Row:
             started_at=now,
             lease_ends_at=lease_ends_at,
             receipt_handle=receipt_handle,
+            configuration_set=configuration_set,
         )
 
     def accepted(self, ses_message_id: str, now: datetime) -> "Row":
@@ -98,6 +109,10 @@ class Row:
             throttles=0,
             receipt_handle=None,
         )
+
+    def proven(self, ses_message_id: str, accepted_at: datetime, now: datetime) -> "Row":
+        """An event has shown that SES has it, whatever was thought of it before (DESIGN 6)."""
+        return replace(self.accepted(ses_message_id, now), accepted_at=accepted_at)
 
     def deferred(self, due_at: datetime, now: datetime, reason: Reason, detail: str = "") -> "Row":
         """Will be tried again, nothing charged; only a throttle is about this job at all."""
@@ -147,6 +162,14 @@ class Row:
             reason=reason,
             detail=detail or None,
         )
+
+    def held_by(self, receipt_handle: str, now: datetime) -> "Row":
+        """Its message was received again: only the newest handle can move or delete it."""
+        return replace(self, receipt_handle=receipt_handle, updated_at=now, version=self.version + 1)
+
+    def doubted_on(self, due_at: datetime, now: datetime) -> "Row":
+        """Still in doubt: neither evidence nor its absence settles it yet."""
+        return replace(self, due_at=due_at, updated_at=now, version=self.version + 1)
 
     def ended(self, state: State, now: datetime, reason: Reason, detail: str = "") -> "Row":
         """No mail will come of it, unless somebody puts it back."""

@@ -1,22 +1,26 @@
 """The list of addresses that are not mailed: what an entry is, and how two of them become one."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
-from tank_mailer.core.address import AddressError, mailbox_key
+from tank_mailer.core.address import HASHED, AddressError, address_hash, mailbox_key
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.fields import FieldError, read_expiry
-from tank_mailer.core.lines import NOT_UTF8, BadLine, Row, count_fault, is_utf8, read_table
 
 MANUAL = Reason.MANUAL.value  # the source of what a person entered, and the reason if none was given
+EVENT = "event"  # the source of what SES's events have entered
+ACCOUNT = "account"  # the source of what was taken over from the account's list
+# Ours: time enough to empty a full mailbox or to mend a server. What it does not mend bounces once more after that, and
+# as the run goes on until something is delivered, this one bounce suppresses again.
+SOFT_DAYS = 30
 MAX_TEXT_CHARACTERS = 200  # ours: a reason or a note is one line
-COLUMNS = ("address", "reason", "source", "created_at", "ends_at", "note")  # of the exchange file
 
 _SPAN = re.compile(r"(\d{1,4})([hdw])", re.ASCII)
 _SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_HASH = re.compile(rf"{HASHED}[0-9a-f]{{32}}")  # as `address_hash` writes it
+_STRENGTHS = {Reason.COMPLAINT.value: 2, Reason.HARD_BOUNCE.value: 1}  # others: 0
 
 
 class EntryError(ValueError):
@@ -28,9 +32,10 @@ class Entry:
     """One address that is not mailed.
 
     Attributes:
-        address: the mailbox key.
-        source: who entered it; `manual` stands for a person.
+        address: the mailbox key, or its hash if the person was erased.
+        source: who entered it: `manual` (a person), `event` (an event of SES), `account` (SES's own list).
         ends_at: from then on it may be mailed again; None: never.
+        event_key: of the event that it comes from, or that made it last longer.
     """
 
     address: str
@@ -39,6 +44,12 @@ class Entry:
     created_at: datetime
     ends_at: datetime | None = None
     note: str | None = None
+    event_key: str | None = None
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether nobody can tell by it which address it is."""
+        return self.address.startswith(HASHED)
 
     def is_in_force(self, now: datetime) -> bool:
         """Whether it keeps mail back."""
@@ -48,11 +59,12 @@ class Entry:
 def joined(old: Entry | None, new: Entry, now: datetime) -> Entry:
     """Enter `new` where `old` may stand: nothing that a person adds makes a suppression end sooner.
 
-    What an event has entered keeps its reason, and what is entered twice stays as it is.
+    What an event has entered keeps its reason, and what is entered twice stays as it is. An entry that stands
+    under the hash of the address stays there: who was erased is not written down again.
     """
     if old is None or not old.is_in_force(now):
         return new
-    ends_at = None if old.ends_at is None or new.ends_at is None else max(old.ends_at, new.ends_at)
+    ends_at = _later(old.ends_at, new.ends_at)
     if old.source != MANUAL and ends_at == old.ends_at:
         return old
     return replace(
@@ -64,6 +76,82 @@ def joined(old: Entry | None, new: Entry, now: datetime) -> Entry:
     )
 
 
+def from_event(
+    old: Entry | None, *, address: str, reason: str, event_key: str, at: datetime, ends_at: datetime | None
+) -> Entry:
+    """Enter what an event says of an address where `old` may stand; an ended entry is replaced.
+
+    What a person has entered stays that person's, and may only come to last longer. Of two events the stronger
+    reason stays (a complaint before a hard bounce before all others) and the later end.
+
+    Args:
+        old: what stands there.
+        address: the mailbox key.
+        reason: why it is suppressed.
+        event_key: of the event.
+        at: when it is entered: the present, however old the event is.
+        ends_at: None: never.
+    """
+    new = Entry(address, reason, EVENT, at, ends_at, event_key=event_key)
+    return _outdone(old, new, at)
+
+
+def from_account(old: Entry | None, new: Entry, now: datetime) -> Entry:
+    """Enter what SES's own list holds where `old` may stand, as `from_event` does."""
+    return _outdone(old, new, now)
+
+
+def _outdone(old: Entry | None, new: Entry, now: datetime) -> Entry:
+    if old is None or not old.is_in_force(now):
+        return new
+    ends_at = _later(old.ends_at, new.ends_at)
+    if old.source != MANUAL and strength(new.reason) > strength(old.reason):
+        return replace(new, address=old.address, created_at=old.created_at, ends_at=ends_at, note=new.note or old.note)
+    event_key = old.event_key if ends_at == old.ends_at else new.event_key or old.event_key
+    return replace(old, ends_at=ends_at, event_key=event_key)
+
+
+def strength(reason: str) -> int:
+    """How much a reason weighs beside another."""
+    return 1 if reason.startswith("permanent/") else _STRENGTHS.get(reason, 0)
+
+
+def lasting(entries: Iterable[Entry]) -> Entry | None:
+    """Of the entries of one address, under its key and its hash, the one that lasts longest; None: there is none."""
+    return max(entries, key=lambda entry: (entry.ends_at is None, entry.ends_at or entry.created_at), default=None)
+
+
+def erased(entry: Entry) -> Entry:
+    """What stays of an entry when the person is erased: a note or a reason in free words may tell who it is."""
+    is_free = entry.source == MANUAL and entry.reason not in set(Reason)
+    hashed = entry.address if entry.is_hashed else address_hash(entry.address)
+    return replace(entry, address=hashed, reason=MANUAL if is_free else entry.reason, note=None)
+
+
+def is_stale(first_mailed_at: datetime, last_delivered_at: datetime | None, *, after_days: int, now: datetime) -> bool:
+    """Whether an address that was mailed has had no delivery for too long (`TANK_STALE_AFTER_DAYS`; 0: never)."""
+    last = last_delivered_at or first_mailed_at
+    return after_days > 0 and last < now - timedelta(days=after_days)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return None if one is None or other is None else max(one, other)
+
+
+def read_subject(text: str) -> str:
+    """Read whom an entry is about: an address as people write it, or the hash of one.
+
+    Raises:
+        AddressError: it is neither.
+    """
+    hashed = text.strip().lower()
+    if not hashed.startswith(HASHED):
+        return mailbox_key(text)
+    if not _HASH.fullmatch(hashed):
+        raise AddressError(f"This is no hash of an address: after {HASHED} it has 32 digits from 0 to f.")
+    return hashed
+
+
 def read_end(text: str, now: datetime) -> datetime:
     """Read when an entry ends: a time as RFC 3339 spells it, or hours, days or weeks from now (`30d`).
 
@@ -71,7 +159,7 @@ def read_end(text: str, now: datetime) -> datetime:
         EntryError: it is neither, or not ahead.
     """
     found = _SPAN.fullmatch(text.strip().lower())
-    at = now + int(found[1]) * _SPANS[found[2]] if found else _read_moment(text)
+    at = now + int(found[1]) * _SPANS[found[2]] if found else read_moment(text)
     if at <= now:
         raise EntryError("The end has passed; give one that is ahead, or none for an entry that stays.")
     return at
@@ -91,79 +179,12 @@ def read_line_of_text(text: str) -> str:
     return text
 
 
-# --- the exchange file -------------------------------------------------------------------------------
+def read_moment(text: str) -> datetime:
+    """Read a time as RFC 3339 spells it, in UTC.
 
-
-def read_entries(lines: Iterable[str], now: datetime) -> Iterator[tuple[int, Entry] | BadLine]:
-    """Read a file as `write_entries` makes it, or one address a line; each entry with its line.
-
-    Whether it is the one or the other, its first line tells: a table names its columns there, in any order,
-    `address` among them. Empty lines and, between plain addresses, those that begin with # are left out.
+    Raises:
+        EntryError: it is none.
     """
-    rest = iter(lines)
-    first = next(rest, "")
-    names = [name.strip().lower() for name in re.split("[,;\t]", first.replace('"', ""))]
-    if "address" in names:
-        yield from _read_rows(chain([first], rest), now)
-    else:
-        yield from _read_addresses(chain([first], rest), now)
-
-
-def write_entries(entries: Iterable[Entry]) -> Iterator[list[str]]:
-    """Make the cells of rows that `read_entries` understands, without the first one, which is `COLUMNS`."""
-    for entry in entries:
-        yield [
-            *(entry.address, entry.reason, entry.source, entry.created_at.isoformat()),
-            *(entry.ends_at.isoformat() if entry.ends_at else "", entry.note or ""),
-        ]
-
-
-def _read_addresses(lines: Iterable[str], now: datetime) -> Iterator[tuple[int, Entry] | BadLine]:
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            yield _read_entry(number, {"address": text}, now)
-
-
-def _read_rows(lines: Iterable[str], now: datetime) -> Iterator[tuple[int, Entry] | BadLine]:
-    names: list[str] | None = None
-    for row in read_table(lines):
-        if isinstance(row, BadLine):
-            yield row
-        elif names is None:
-            names = [name.strip().lower() for name in row.cells]
-            if fault := _fault_of_names(row, names):
-                yield fault
-                return
-        elif fault := count_fault(row, len(names)):
-            yield fault
-        else:
-            yield _read_entry(row.line, dict(zip(names, row.cells, strict=True)), now)
-
-
-def _fault_of_names(row: Row, names: list[str]) -> BadLine | None:
-    if any(names.count(name) > 1 for name in COLUMNS):
-        return BadLine(row.line, Reason.BAD_FIELD, "A column is there twice; nobody can tell which one is meant.")
-    return None
-
-
-def _read_entry(line: int, cells: dict[str, str], now: datetime) -> tuple[int, Entry] | BadLine:
-    if not is_utf8(cells["address"]):
-        return BadLine(line, Reason.BAD_FIELD, NOT_UTF8)
-    try:
-        address = mailbox_key(cells["address"])
-        reason = read_line_of_text(cells.get("reason", "")) or MANUAL
-        note = read_line_of_text(cells.get("note", "")) or None
-        created_at = _read_moment(text) if (text := cells.get("created_at", "").strip()) else now
-        ends_at = _read_moment(text) if (text := cells.get("ends_at", "").strip()) else None
-    except AddressError as error:
-        return BadLine(line, error.reason, error.detail)
-    except EntryError as error:
-        return BadLine(line, Reason.BAD_FIELD, str(error))
-    return line, Entry(address, reason, MANUAL, min(created_at, now), ends_at, note)
-
-
-def _read_moment(text: str) -> datetime:
     try:
         at = read_expiry(text.strip())
     except FieldError:

@@ -97,22 +97,4 @@ def _failed(reason: Reason, history: History, policy: RetryPolicy, jitter: float
     """Dead only if other jobs pass: an outage is not the job's fault."""
     if history.charged + 1 >= policy.max_attempts and history.others_pass:
         return DeadLetter(Reason.ATTEMPTS_SPENT)
-    return Retry(backoff_s(history.charged + 1, jitter), reason, charged=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """Nothing proved that SES has it: try again."""
-
-
-def settle_doubt(*, resends: int, at_most_once: bool, policy: RetryPolicy) -> Resend | DeadLetter:
-    """Say what becomes of a doubt that no event has settled within its wait.
-
-    Args:
-        resends: how often the job was sent in spite of a doubt already.
-        at_most_once: whether the producer would rather lose the mail than double it.
-        policy: how often, how long.
-    """
-    if at_most_once or not policy.resends_doubt or resends >= policy.max_resends:
-        return DeadLetter(Reason.IN_DOUBT)
-    return Resend()
+    return Retry(policy.failure_wait_s(history.charged + 1, jitter), reason, charged=True)

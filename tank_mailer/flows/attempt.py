@@ -115,6 +115,7 @@ class Attempt:
                 now=now,
                 lease_ends_at=now + timedelta(seconds=self.keeper.remaining_s(story.lease)),
                 receipt_handle=story.lease.handle,
+                configuration_set=self.set_of(job) or None,
             )
             keys = [address.key for address in job.recipients]
             match await self.ledger.begin(begun, keys):
@@ -123,9 +124,9 @@ class Attempt:
                     return begun
                 case Overtaken():
                     return LookAgain()
-                case Suppressed(suppressed):
-                    story.dropped.update(suppressed)
-                    spared = spare_suppressed(job, suppressed)
+                case Suppressed(reasons):
+                    story.dropped.update(reasons)
+                    spared = spare_suppressed(job, reasons)
                     if isinstance(spared, Skipped):
                         return spared
                     story.job = job = spared

@@ -61,6 +61,11 @@ class Intake:
         """Polls in a row that brought nothing."""
         return self._empty_polls
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is to poll no more."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """Poll no more."""
         self._closing.set()

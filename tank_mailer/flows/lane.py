@@ -8,6 +8,7 @@ from tank_mailer.core.gate import Delivery
 from tank_mailer.core.renewal import QueueLife
 from tank_mailer.flows.attempt import Attempt
 from tank_mailer.flows.dead_letters import DeadLetters, FindDeadLetters
+from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.intake import Intake
 from tank_mailer.flows.lease import LeaseKeeper
@@ -69,7 +70,7 @@ class Lane:
     sending: Sending
 
 
-def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pauses) -> Lane:
+def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pauses, doubts: Doubts) -> Lane:
     """Put the flows of one queue together."""
     queue, ledger, clock = outside.queue, outside.ledger, outside.clock
     keeper = LeaseKeeper(queue=queue, clock=clock, visibility_s=knobs.visibility_s)
@@ -102,6 +103,7 @@ def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pau
         settler=settler,
         renewal=renewal,
         dead_letters=DeadLetters(find=outside.find_dead_letters, source=knobs.source, clock=clock),
+        doubts=doubts,
         clock=clock,
         names=knobs.names,
         jitter=knobs.jitter,

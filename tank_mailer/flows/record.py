@@ -1,7 +1,7 @@
 """Writes down what has happened: on disk before it leaves the queue, for as long as that takes."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -76,13 +76,18 @@ class Recorder:
                 return True
             case Refused(reason, detail):
                 aside = self._aside(story, job.email_id, State.REFUSED, reason, detail)
-                return await self.write(story, Change(row.ended(State.REFUSED, now, reason, detail), aside=aside))
+                ended = row.ended(State.REFUSED, now, reason, detail)
+                return await self.write(
+                    story, Change(ended, recipients=self._dropped(story, job.email_id), aside=aside)
+                )
             case InDoubt(reason, detail):
                 due_at = now + timedelta(seconds=self.policy.in_doubt_wait_s)
-                return await self.write(story, Change(row.doubted(due_at, now, reason, detail)))
+                doubted = replace(row.doubted(due_at, now, reason, detail), receipt_handle=story.lease.handle)
+                return await self.write(story, Change(doubted, recipients=self._dropped(story, job.email_id)))
             case Held(concern, reason, detail):
                 due_at = now + timedelta(seconds=self.pauses.wait_s(concern) or 0.0)
-                return await self.write(story, Change(row.deferred(due_at, now, reason, detail)))
+                deferred = row.deferred(due_at, now, reason, detail)
+                return await self.write(story, Change(deferred, recipients=self._dropped(story, job.email_id)))
             case Failed(detail=detail) | Throttled(detail) | Unreachable(detail):
                 return await self._record_failure(story, row, verdict, detail)
 
@@ -113,8 +118,10 @@ class Recorder:
             sender=job.sender.key,
         )
         while not await self.write(story, change):
-            log.error("fence_lost", email_id=job.email_id, ses_message_id=ses_message_id, attempts=row.attempt)
             current = await self._stubborn(lambda: self.ledger.find(job.email_id))
+            if current is not None and current.ses_message_id == ses_message_id:
+                break  # an event has proven it before we came to write it down
+            log.error("fence_lost", email_id=job.email_id, ses_message_id=ses_message_id, attempts=row.attempt)
             if current is None or current.state is State.ACCEPTED:
                 break
             change = Change(current.accepted(ses_message_id, now), recipients=notes)
@@ -137,13 +144,14 @@ class Recorder:
 
     def _dropped(self, story: Story, email_id: str) -> list[RecipientNote]:
         now = self.clock.now()
-        return [RecipientNote(email_id, key, Status.SUPPRESSED, Reason.SUPPRESSED, now) for key in story.dropped]
+        return [RecipientNote(email_id, key, Status.SUPPRESSED, reason, now) for key, reason in story.dropped.items()]
 
     def dying(self, story: Story, row: Row, reason: Reason, detail: str, *, charged: int = 0) -> Change:
         """The last step of a job that is given up, its text kept in case that no copy can be made."""
         now = self.clock.now()
         aside = self._aside(story, row.email_id, State.DEAD, reason, detail)
-        return Change(row.dead(now, reason, detail, charged=charged), aside=aside)
+        dead = row.dead(now, reason, detail, charged=charged)
+        return Change(dead, recipients=self._dropped(story, row.email_id), aside=aside)
 
     async def write(self, story: Story, change: Change) -> bool:
         """Write for as long as it takes; False if the row was overtaken."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tenacity import (
@@ -15,6 +15,7 @@ from tenacity import (
 )
 
 from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.doubt import Resend, WaitOn, settle_doubt
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.gate import Delivery, Finding, Skipped, Step, admit, find
 from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
@@ -35,14 +36,13 @@ from tank_mailer.core.verdict import (
     Delete,
     Park,
     Pause,
-    Resend,
     Retry,
     Verdict,
     decide,
-    settle_doubt,
 )
 from tank_mailer.flows.attempt import Attempt, Attempted, GivenBack, LookAgain
 from tank_mailer.flows.dead_letters import DeadLetters
+from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import Lease, LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
@@ -83,6 +83,7 @@ class Sending:
     settler: Settler
     renewal: Renewal
     dead_letters: DeadLetters
+    doubts: Doubts
     clock: Clock
     names: Recipients
     jitter: Callable[[], float]
@@ -149,7 +150,7 @@ class Sending:
             case Step.ADOPT:
                 return await self._go_on(story, job, row.bound(message.queue_message_id))
             case Step.DOUBT:
-                return await self._doubt_the_dead(row)
+                return await self._doubt_the_dead(story, row)
             case Step.COPY_AND_FINISH:
                 await self._dead_letter(story, row)
                 return True
@@ -164,6 +165,9 @@ class Sending:
             story.note = "hidden: its job is in work or not due"
             is_ours = row.queue_message_id == story.lease.message.queue_message_id
             bound = row if is_ours and row.state in {State.DEFERRED, State.IN_DOUBT} else None
+            if bound is not None and bound.state is State.IN_DOUBT:
+                held = bound.held_by(story.lease.handle, self.clock.now())
+                bound = held if await self.ledger.write(Change(held)) else bound
             await self._hide(story, bound, self._seconds_to(until))
             return
         if finding.step is Step.REFUSE_CONFLICT:
@@ -175,24 +179,23 @@ class Sending:
         log.info("job_skipped", email_id=job.email_id, reason=story.skipped or row.state, state=row.state)
         await self._delete(story)
 
-    async def _doubt_the_dead(self, row: Row) -> bool:
+    async def _doubt_the_dead(self, story: Story, row: Row) -> bool:
         """The process that began this attempt is gone: nobody knows how far it came."""
         now = self.clock.now()
         due_at = (row.lease_ends_at or now) + timedelta(seconds=self.policy.in_doubt_wait_s)
-        await self.ledger.write(Change(row.doubted(max(due_at, now), now, Reason.PROCESS_DIED)))
-        log.warning("job_doubted", email_id=row.email_id, reason=Reason.PROCESS_DIED, attempts=row.attempt)
+        doubted = row.doubted(max(due_at, now), now, Reason.PROCESS_DIED)
+        if row.queue_message_id == story.lease.message.queue_message_id:
+            doubted = replace(doubted, receipt_handle=story.lease.handle)
+        if await self.ledger.write(Change(doubted)):  # else overtaken, perhaps by proof
+            log.warning("job_doubted", email_id=row.email_id, reason=Reason.PROCESS_DIED, attempts=row.attempt)
         return False
 
     # --- attempts ---
 
     async def _go_on(self, story: Story, job: EmailJob, row: Row) -> bool:
         """Attempt the job, unless it is over; False if another process wrote the row meanwhile."""
-        if row.state is State.IN_DOUBT:
-            match settle_doubt(resends=row.resends, at_most_once=job.at_most_once, policy=self.policy):
-                case DeadLetter(reason):
-                    return await self._give_up(story, row, reason, "no event told whether SES has it")
-                case Resend():
-                    log.warning("job_resent", email_id=job.email_id, resends=row.resends + 1)
+        if row.state is State.IN_DOUBT and (done := await self._settle_doubt(story, job, row)) is not None:
+            return done
         if isinstance(skipped := admit(job, delivery=self.delivery, now=self.clock.now()), Skipped):
             return await self._end(story, row, skipped)
         story.row = row  # what the attempt builds on: bound to this message, or begun afresh
@@ -205,6 +208,28 @@ class Sending:
             done = await self._conclude(story, job, story.row, attempted)
             if done is not None:
                 return done  # else kept for the trial of a pause: once more
+
+    async def _settle_doubt(self, story: Story, job: EmailJob, row: Row) -> bool | None:
+        """Say what becomes of a doubt that is due; None: it is to be sent again."""
+        now = self.clock.now()
+        absence_counts = await self.doubts.absence_counts(row)
+        match settle_doubt(
+            row, now=now, absence_counts=absence_counts, at_most_once=job.at_most_once, policy=self.policy
+        ):
+            case DeadLetter(reason):
+                why = "no event came of it" if absence_counts else "nothing told whether SES has it"
+                log.error("doubt_given_up", email_id=row.email_id, resends=row.resends, detail=why)
+                return await self._give_up(story, row, reason, f"{why}: it may have been delivered")
+            case WaitOn(until):
+                waiting = replace(row.doubted_on(until, now), receipt_handle=story.lease.handle)
+                if not await self.ledger.write(Change(waiting)):
+                    return False
+                story.row, story.note = waiting, "in doubt: no living channel tells what its silence means"
+                await self._hide(story, waiting, self._seconds_to(until))
+                return True
+            case Resend():
+                log.warning("job_resent", email_id=job.email_id, resends=row.resends + 1)
+                return None
 
     async def _re_attempt(self, story: Story, job: EmailJob) -> Attempted:
         """Attempt, and again after a throttle answer while the lease has room for it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,6 +54,15 @@ class Stop:
     async def wait_at_once(self) -> None:
         """Wait for the second one."""
         await self._at_once.wait()
+
+    async def unless_at_once(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work`, unless or until the second signal comes."""
+        doing = asyncio.create_task(work)
+        at_once = asyncio.create_task(self.wait_at_once())
+        await asyncio.wait({doing, at_once}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (doing, at_once):
+            task.cancel()
+        await asyncio.gather(doing, at_once, return_exceptions=True)
 
     async def wait_s(self, seconds: float) -> None:
         """Wait for the first signal, so long at most."""

@@ -17,7 +17,7 @@ class Story:
 
     Attributes:
         row: the row as it is on disk, as far as we know.
-        dropped: mailbox keys that the suppression list took out of the job.
+        dropped: mailbox keys that may not be mailed and were taken out of the job, each with why.
         skipped: why no attempt was made, if none was.
         note: what was done, where no verdict says so.
         waits: whether it still counts as received and waiting.
@@ -28,7 +28,7 @@ class Story:
     started_s: float
     job: EmailJob | None = None
     row: Row | None = None
-    dropped: set[str] = field(default_factory=set)
+    dropped: dict[str, Reason] = field(default_factory=dict)
     outcome: Outcome | None = None
     verdict: Verdict | None = None
     skipped: Reason | None = None

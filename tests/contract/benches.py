@@ -157,7 +157,7 @@ class StoreBench:
         values = {
             "address": key,
             "reason": Reason.MANUAL,
-            "source": "test",
+            "source": "manual",
             "created_at": 0.0,
             "ends_at": ends_at and ends_at.timestamp(),
         }

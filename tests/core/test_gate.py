@@ -321,14 +321,14 @@ A, B, C = "a@example.org", "b@example.org", "c@example.org"
     ],
 )
 def test_suppressed_recipients_are_left_out(suppressed: set[str], left: tuple[set[str], set[str], set[str]]) -> None:
-    spared = spare_suppressed(make_job(to="A@example.org", cc=B, bcc=C), suppressed)
+    spared = spare_suppressed(make_job(to="A@example.org", cc=B, bcc=C), _listed(suppressed))
 
     assert not isinstance(spared, Skipped)
     assert tuple({address.key for address in part} for part in (spared.to, spared.cc, spared.bcc)) == left
 
 
 def test_some_of_several_to_may_be_left_out() -> None:
-    spared = spare_suppressed(make_job(to=[A, B]), [A])
+    spared = spare_suppressed(make_job(to=[A, B]), _listed({A}))
 
     assert not isinstance(spared, Skipped)
     assert [address.key for address in spared.to] == [B]
@@ -337,8 +337,20 @@ def test_some_of_several_to_may_be_left_out() -> None:
 @pytest.mark.parametrize("suppressed", [{A}, {A, B}, {A, B, C}])
 def test_without_a_to_the_job_ends(suppressed: set[str]) -> None:
     """Even if somebody is left in cc or bcc (DESIGN 3)."""
-    spared = spare_suppressed(make_job(to=A, cc=B, bcc=C), suppressed)
+    spared = spare_suppressed(make_job(to=A, cc=B, bcc=C), _listed(suppressed))
 
     assert isinstance(spared, Skipped)
     assert (spared.state, spared.reason) == (State.SUPPRESSED, Reason.SUPPRESSED)
     assert "@" not in spared.detail
+
+
+def test_stale_recipients_are_no_suppressed_ones() -> None:
+    """Who asks why nothing was sent shall not look for them on the suppression list."""
+    spared = spare_suppressed(make_job(to=[A, B]), {A: Reason.STALE, B: Reason.STALE})
+
+    assert isinstance(spared, Skipped)
+    assert (spared.state, spared.reason) == (State.SUPPRESSED, Reason.STALE)
+
+
+def _listed(keys: set[str]) -> dict[str, Reason]:
+    return dict.fromkeys(keys, Reason.SUPPRESSED)

@@ -20,11 +20,9 @@ from tank_mailer.core.verdict import (
     History,
     Park,
     Pause,
-    Resend,
     Retry,
     Verdict,
     decide,
-    settle_doubt,
 )
 
 POLICY = RetryPolicy()
@@ -144,25 +142,3 @@ def test_half_of_each_wait_is_jitter(outcome: Outcome, delay_s: float) -> None:
 
     assert isinstance(verdict, Retry)
     assert verdict.delay_s == delay_s
-
-
-HOLDS = RetryPolicy(resends_doubt=False)
-NEVER = RetryPolicy(max_resends=0)
-GIVEN_UP = DeadLetter(Reason.IN_DOUBT)
-
-
-@pytest.mark.parametrize(
-    ("resends", "at_most_once", "policy", "verdict"),
-    [
-        pytest.param(0, False, POLICY, Resend(), id="a-doubt-that-nothing-settled-is-sent-again"),
-        pytest.param(2, False, POLICY, Resend(), id="a-third-time-too"),
-        pytest.param(3, False, POLICY, GIVEN_UP, id="after-three-resends-it-is-given-up"),
-        pytest.param(9, False, POLICY, GIVEN_UP, id="after-more-too"),
-        pytest.param(0, True, POLICY, GIVEN_UP, id="at-most-once-is-never-sent-again"),
-        pytest.param(0, False, HOLDS, GIVEN_UP, id="hold-never-sends-again"),
-        pytest.param(0, True, HOLDS, GIVEN_UP, id="at-most-once-under-hold"),
-        pytest.param(0, False, NEVER, GIVEN_UP, id="no-resend-allowed"),
-    ],
-)
-def test_settle_doubt(resends: int, at_most_once: bool, policy: RetryPolicy, verdict: Resend | DeadLetter) -> None:
-    assert settle_doubt(resends=resends, at_most_once=at_most_once, policy=policy) == verdict

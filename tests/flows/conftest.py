@@ -16,6 +16,7 @@ from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import Row
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.renewal import QueueLife
+from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lane import Knobs, Lane, Outside, make_lane
 from tank_mailer.flows.pauses import Pauses
@@ -23,7 +24,7 @@ from tank_mailer.flows.stop import Hand, Stop, drain
 from tank_mailer.flows.watch import AccountWatch
 from tank_mailer.telemetry.log import Recipients
 from tests.builders import make_body
-from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeLedger, FakeMailer, FakeQueue
+from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeEventBook, FakeLedger, FakeMailer, FakeQueue
 
 TICK_S = 1e-6
 STUCK_S = 7 * 86_400.0  # of virtual time: nothing in these stories takes so long
@@ -79,6 +80,8 @@ class Rig:
     pauses: Pauses
     lane: Lane
     watch: AccountWatch
+    events: FakeEventBook
+    doubts: Doubts
     stop: Stop = field(default_factory=Stop)
 
     def put(self, **changes: object) -> str:
@@ -165,6 +168,10 @@ def make_rig() -> MakeRig:
         pauses.probe_by(Concerned.ACCOUNT, watch.probe)
         pauses.probe_by(Concerned.SES, watch.probe)
         pauses.probe_by(Concerned.STORE, lambda: _works(ledger))
+        policy = policy or RetryPolicy(in_doubt_wait_s=120.0)
+        events = FakeEventBook(ledger)
+        book = events if policy.has_channel else None
+        doubts = Doubts(book=book, queues={"ordinary": queue}, policy=policy, clock=clock)
         lane = make_lane(
             Outside(queue=queue, find_dead_letters=find, mailer=mailer, ledger=ledger, clock=clock),
             Knobs(
@@ -175,13 +182,14 @@ def make_rig() -> MakeRig:
                 visibility_s=visibility_s,
                 ses_timeout_s=25.0,
                 delivery=delivery or Delivery(configuration_sets=frozenset({"tank"})),
-                policy=policy or RetryPolicy(in_doubt_wait_s=120.0),
+                policy=policy,
                 names=Recipients(hash_key="0123456789abcdef"),
                 jitter=lambda: 0.5,
                 life=lambda: life or QueueLife(max_receive_count=100),
             ),
             governor=governor,
             pauses=pauses,
+            doubts=doubts,
         )
         return Rig(
             clock=clock,
@@ -194,6 +202,8 @@ def make_rig() -> MakeRig:
             pauses=pauses,
             lane=lane,
             watch=watch,
+            events=events,
+            doubts=doubts,
         )
 
     return make

@@ -1,0 +1,121 @@
+"""Settles what is in doubt: by evidence at once; else it keeps the message hidden for as long as nothing is proven."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.doubt import LOOK_AGAIN_S, WaitOn, needs_proof, settle_doubt
+from tank_mailer.core.errors import QueueError, StoreError
+from tank_mailer.core.ledger import Row
+from tank_mailer.flows.forever import forever
+from tank_mailer.flows.lease import BATCH
+from tank_mailer.ports import Clock, EventBook, Proven, Queue, Settled
+from tank_mailer.telemetry.log import get_logger
+
+log = get_logger()
+
+LOOK_S = 10.0
+AHEAD_S = 60.0  # a message is hidden on before it comes by itself: each receive counts
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """The jobs in doubt of all lanes.
+
+    Attributes:
+        book: what SES has reported; None: no events come back.
+        queues: each lane's, by its name.
+        waiting: jobs that wait for proof, as of the last look.
+    """
+
+    book: EventBook | None
+    queues: Mapping[str, Queue]
+    policy: RetryPolicy
+    clock: Clock
+    waiting: set[str] = field(default_factory=set)
+
+    async def absence_counts(self, row: Row) -> bool:
+        """Whether the lack of any event means that SES does not have it."""
+        if self.book is None or not needs_proof(row.configuration_set, self.policy):
+            return True
+        return await self.book.absence_counts(row.configuration_set or "", row.started_at or row.updated_at)
+
+    async def settle(self, proven: Sequence[Proven]) -> None:
+        """Take the messages of jobs that an event has ended off their queues."""
+        for one in proven:
+            log.info(
+                "doubt_settled",
+                email_id=one.email_id,
+                ses_message_id=one.ses_message_id,
+                state=one.before,
+                lane=one.lane,
+            )
+        for lane, queue in self.queues.items():
+            handles = [one.receipt_handle for one in proven if one.lane == lane and one.receipt_handle]
+            for start in range(0, len(handles), BATCH):
+                try:
+                    await queue.delete(handles[start : start + BATCH])
+                except QueueError as error:  # it comes again by itself, and is then deleted as done
+                    log.warning("settle_retried", call="delete", reason=error.reason, detail=error.detail)
+
+    async def run(self) -> None:
+        """Keep doubts hidden, until cancelled."""
+        await forever(self._wait_and_look)
+
+    async def _wait_and_look(self) -> None:
+        await asyncio.sleep(LOOK_S)
+        try:
+            await self.look()
+        except StoreError as error:
+            log.warning("doubts_not_seen", reason=error.reason, detail=error.detail)
+
+    async def look(self) -> None:
+        """Settle or hide on, by their kept handles, the messages of doubts."""
+        if self.book is None:
+            return
+        now = self.clock.now()
+        moved = dict[str, list[Row]]()
+        until = now + timedelta(seconds=LOOK_AGAIN_S + AHEAD_S)
+        doubts = await self.book.doubts(until, limit=MOST_AT_ONCE)
+        self.waiting.clear()
+        for row in doubts:
+            if needs_proof(row.configuration_set, self.policy):
+                self.waiting.add(row.email_id)
+            if row.receipt_handle is None or row.lane not in self.queues or (row.due_at or now) < now:
+                continue  # it comes by itself
+            if (due_at := await self._due(row, now)) != row.due_at:
+                moved.setdefault(row.lane, []).append(row.doubted_on(due_at, now))
+        for lane, rows in moved.items():
+            for start in range(0, len(rows), BATCH):
+                await self._hide(self.book, self.queues[lane], rows[start : start + BATCH])
+
+    async def _due(self, row: Row, now: datetime) -> datetime:
+        """When a doubt is to come up: now, if it can be settled; later, if it would come up in vain."""
+        due_at = row.due_at or now
+        window_ends_at = (row.started_at or row.updated_at) + timedelta(seconds=self.policy.in_doubt_wait_s)
+        if await self.absence_counts(row):
+            return now if window_ends_at <= now else due_at
+        if due_at > now + timedelta(seconds=AHEAD_S):
+            return due_at
+        settling = settle_doubt(row, now=due_at, absence_counts=False, at_most_once=False, policy=self.policy)
+        return settling.until if isinstance(settling, WaitOn) else due_at
+
+    async def _hide(self, book: EventBook, queue: Queue, rows: Sequence[Row]) -> None:
+        now = self.clock.now()
+        entries = [(row.receipt_handle or "", _seconds(row.due_at, now)) for row in rows]
+        try:
+            answers = await queue.hide(entries)
+        except QueueError as error:
+            log.warning("settle_retried", call="hide", reason=error.reason, detail=error.detail)
+            return
+        for row, answer in zip(rows, answers, strict=True):
+            if answer is Settled.DONE:
+                await book.put_off(row)
+        log.debug("doubts_hidden", doubts=len(rows))
+
+
+def _seconds(due_at: datetime | None, now: datetime) -> int:
+    return max(0, round(((due_at or now) - now).total_seconds()))

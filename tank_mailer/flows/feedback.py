@@ -1,0 +1,318 @@
+"""Drains the event queue: several receivers, one writer, deletes beside it; written before deleted.
+
+At 100 ms to SQS one task after the other would drain 45 events a second, fewer than 14 mails make (lab).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aiolimiter import AsyncLimiter
+
+from tank_mailer.core.doubt import is_near_empty
+from tank_mailer.core.errors import QueueError, Reason, StoreError
+from tank_mailer.core.event import Chatter, SesEvent, Unreadable
+from tank_mailer.core.outcome import Concern, Concerned
+from tank_mailer.flows.doubts import Doubts
+from tank_mailer.flows.forever import forever
+from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.reading import NotNow, Reading
+from tank_mailer.ports import Aside, Clock, EventBook, Queue, QueueMessage, Recorded, Recording, Settled
+from tank_mailer.telemetry.log import Recipients, get_logger
+
+log = get_logger()
+
+T = TypeVar("T")
+
+BATCH = 10  # SQS: messages of one call
+WAIT_S = 20  # SQS: long polling
+BUSY_WAIT_S = 2  # of the receivers that help out while there is much
+RECEIVERS = 8  # DESIGN 6: two to eight
+STANDING_RECEIVERS = 2
+DELETERS = 6
+MOST_IN_HAND = 1_000  # messages received and not yet written: what a sick store leaves to its lease
+TRANSACTION = 150  # events in one: the mails' own rows wait behind it
+GATHER_S = 0.01
+PACE_S = 0.1  # so much of a second's events may come at once
+GATHER_DELETES_S = 0.2
+STUCK_POLLS = 6  # in a row
+POLL_FLOOR_S = 0.1  # a proxy's page looks like an empty queue
+MAX_RETRY_S = 30.0
+WATCH_S, WATCH_SOON_S = 60.0, 10.0  # between looks at the queue's depth; soon while a doubt waits for it
+MAX_RAW_BYTES = 65_536  # DESIGN 3
+DELETE_TRIES = 3
+LANE = "events"
+QUARANTINE = "event"
+
+
+@dataclass(slots=True, eq=False)
+class _InHand:
+    message: QueueMessage
+    event: SesEvent
+
+
+@dataclass(kw_only=True, eq=False)
+class Feedback:
+    """The second task of the daemon.
+
+    Attributes:
+        names: how a recipient is named in logs.
+        visibility_s: until a message that was not written comes again.
+        most_a_second: events that may be drained now, beside the sending; None: all that there are.
+    """
+
+    queue: Queue
+    reading: Reading
+    book: EventBook
+    doubts: Doubts
+    pauses: Pauses
+    clock: Clock
+    names: Recipients
+    visibility_s: int
+    most_a_second: Callable[[], float | None] = lambda: None
+    _read: asyncio.Queue[_InHand] = field(default_factory=asyncio.Queue)
+    _done: asyncio.Queue[QueueMessage] = field(default_factory=asyncio.Queue)
+    _busy: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _pace: AsyncLimiter | None = None
+    _in_hand: int = 0
+    _failed_polls: int = 0
+
+    async def run(self) -> None:
+        """Drain, until cancelled."""
+        self._room.set()
+        async with asyncio.TaskGroup() as group:
+            for number in range(RECEIVERS):
+                group.create_task(self._receive_forever(number))
+            group.create_task(forever(self._write_batch))
+            for _ in range(DELETERS):
+                group.create_task(forever(self._delete_batch))
+            group.create_task(forever(self._wait_and_watch))
+
+    async def finish(self, timeout_s: float) -> None:
+        """Receive no more; write and delete what is in hand, for so long at most."""
+        self._closing.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._read.join()
+                await self._done.join()
+
+    # --- receive ---
+
+    async def _receive_forever(self, number: int) -> None:
+        is_standing = number < STANDING_RECEIVERS
+        await forever(lambda: self._receive(is_standing=is_standing), until=self._closing)
+
+    async def _receive(self, *, is_standing: bool) -> None:
+        if not is_standing:
+            await self._busy.wait()
+        await self._room.wait()
+        await self._store_is_well()
+        if self._closing.is_set():
+            return
+        try:
+            messages = await self.queue.receive(
+                limit=BATCH, wait_s=WAIT_S if is_standing else BUSY_WAIT_S, visibility_s=self.visibility_s
+            )
+        except QueueError as error:
+            await self._poll_failed(error)
+            return
+        self._poll_worked()
+        if len(messages) == BATCH:
+            self._busy.set()
+        elif len(messages) < BATCH / 2:
+            self._busy.clear()
+        for message in messages:
+            await self._take(message)
+        if messages:
+            await self._keep_pace(len(messages))
+        else:
+            await asyncio.sleep(POLL_FLOOR_S)
+
+    async def _keep_pace(self, events: int) -> None:
+        """A backlog may take its time; mail may not."""
+        most = self.most_a_second()
+        if most is None:
+            return
+        if self._pace is None or self._pace.max_rate != most * PACE_S:
+            self._pace = AsyncLimiter(most * PACE_S, PACE_S)
+        await self._pace.acquire(events)
+
+    async def _store_is_well(self) -> None:
+        while self.pauses.reason_of(Concern(Concerned.STORE)) is not None:
+            await self.pauses.change()
+
+    async def _poll_failed(self, error: QueueError) -> None:
+        self._failed_polls += 1
+        if self._failed_polls == STUCK_POLLS:
+            log.error("event_poll_stuck", reason=error.reason, detail=error.detail, tries=self._failed_polls)
+        else:
+            log.warning("event_poll_failed", reason=error.reason, detail=error.detail, tries=self._failed_polls)
+        await asyncio.sleep(min(MAX_RETRY_S, float(self._failed_polls)))
+
+    def _poll_worked(self) -> None:
+        if self._failed_polls >= STUCK_POLLS:
+            log.info("event_poll_recovered", tries=self._failed_polls)
+        self._failed_polls = 0
+
+    async def _take(self, message: QueueMessage) -> None:
+        match await self.reading.read(message.body):
+            case SesEvent() as event:
+                self._in_hand += 1
+                if self._in_hand >= MOST_IN_HAND:
+                    self._room.clear()
+                self._read.put_nowait(_InHand(message, event))
+            case Chatter():
+                log.debug("event_chatter_dropped")
+                self._done.put_nowait(message)
+            case Unreadable(reason, detail):
+                await self._quarantine(message, reason, detail)
+            case NotNow(detail):
+                log.warning("event_unchecked", detail=detail)
+
+    async def _quarantine(self, message: QueueMessage, reason: Reason, detail: str) -> None:
+        """Kept, not dropped, and never in the way (DESIGN 6); a message whose place is not written comes again."""
+        size_bytes = len(message.body.encode("utf-8", "replace"))
+        cut = message.body.encode("utf-8", "replace")[:MAX_RAW_BYTES].decode("utf-8", "ignore")
+        if size_bytes > MAX_RAW_BYTES:
+            detail = f"{detail} ({size_bytes} bytes; the first {MAX_RAW_BYTES} are kept)"
+        aside = Aside(
+            queue_message_id=message.queue_message_id,
+            email_id=None,
+            kind=QUARANTINE,
+            reason=reason,
+            detail=detail,
+            raw=cut,
+            lane=LANE,
+            at=self.clock.now(),
+        )
+        try:
+            await self.book.set_aside(aside)
+        except StoreError as error:
+            self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+            return
+        log.warning("event_quarantined", queue_message_id=message.queue_message_id, reason=reason, detail=detail)
+        self._done.put_nowait(message)
+
+    # --- write ---
+
+    async def _write_batch(self) -> None:
+        batch = await _gather(self._read, TRANSACTION, GATHER_S)
+        try:
+            await self._write(batch)
+        finally:
+            for _ in batch:
+                self._read.task_done()
+            self._in_hand -= len(batch)
+            if self._in_hand < MOST_IN_HAND:
+                self._room.set()
+
+    async def _write(self, batch: Sequence[_InHand]) -> None:
+        try:
+            recorded = await self.book.record([one.event for one in batch])
+        except StoreError as error:
+            await self._write_apart(batch, error)
+            return
+        for one in batch:
+            self._done.put_nowait(one.message)
+        self._tell(recorded)
+        if recorded.proven:
+            await self.doubts.settle(recorded.proven)
+
+    async def _write_apart(self, batch: Sequence[_InHand], error: StoreError) -> None:
+        """Find the one event that no database takes; if it is the store that is sick, the messages come again."""
+        if not await self._store_works():
+            self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+            return
+        if len(batch) > 1:
+            half = len(batch) // 2
+            await self._write(batch[:half])
+            await self._write(batch[half:])
+            return
+        await self._quarantine(batch[0].message, Reason.UNSTORABLE, f"The store refuses it: {error.detail}")
+
+    async def _store_works(self) -> bool:
+        try:
+            await self.book.check()
+        except StoreError:
+            return False
+        return True
+
+    def _tell(self, recorded: Recorded) -> None:
+        for recording in recorded.recordings:
+            if recording.is_new:
+                log.info("event_recorded", **self._fields(recording))
+            else:
+                log.debug("event_repeated", kind=recording.event.kind, ses_message_id=recording.event.ses_message_id)
+        for new in recorded.suppressed:
+            fields = self.names.name_of(new.address)
+            log.info("address_suppressed", email_id=new.email_id, reason=new.reason, **fields)
+        for email_id in recorded.doubled:
+            log.warning("duplicate_proven", email_id=email_id)
+
+    def _fields(self, recording: Recording) -> dict[str, object]:
+        event = recording.event
+        first = next((one.address for one in event.listed), None) or next(iter(event.destination), None)
+        return {
+            "kind": event.kind,
+            "email_id": recording.email_id,
+            "ses_message_id": event.ses_message_id,
+            "reason": recording.reason,
+            "recipient_count": len(event.listed) or len(event.destination),
+            "age_s": round((self.clock.now() - event.occurred_at).total_seconds(), 3),
+            **(self.names.name_of(first) if first else {}),
+        }
+
+    # --- delete ---
+
+    async def _delete_batch(self) -> None:
+        batch = await _gather(self._done, BATCH, GATHER_DELETES_S)
+        try:
+            await self._delete(batch)
+        finally:
+            for _ in batch:
+                self._done.task_done()
+
+    async def _delete(self, batch: Sequence[QueueMessage]) -> None:
+        """Delete; what is left comes again, and is known then."""
+        for tries in range(1, DELETE_TRIES + 1):
+            try:
+                answers = await self.queue.delete([message.receipt_handle for message in batch])
+            except QueueError as error:
+                log.warning("settle_retried", call="delete", reason=error.reason, detail=error.detail)
+                answers = [Settled.FAILED] * len(batch)
+            batch = [m for m, answer in zip(batch, answers, strict=True) if answer is Settled.FAILED]
+            if not batch:
+                return
+            await asyncio.sleep(tries)
+
+    # --- watch ---
+
+    async def _wait_and_watch(self) -> None:
+        await self.watch()
+        await asyncio.sleep(WATCH_SOON_S if self.doubts.waiting else WATCH_S)
+
+    async def watch(self) -> None:
+        """Note whether the queue is near empty: only then does the absence of an event say anything (DESIGN 6)."""
+        at = self.clock.now()
+        try:
+            facts = await self.queue.facts()
+            if is_near_empty(visible=facts.visible, in_flight=facts.in_flight):
+                await self.book.near_empty(at)
+        except QueueError as error:
+            log.warning("queue_unknown", reason=error.reason, detail=error.detail)
+        except StoreError as error:
+            log.warning("doubts_not_seen", reason=error.reason, detail=error.detail)
+
+
+async def _gather(queue: asyncio.Queue[T], limit: int, seconds: float) -> list[T]:
+    """At least one, and what else comes within `seconds`, up to `limit`."""
+    batch = [await queue.get()]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while len(batch) < limit:
+                batch.append(await queue.get())
+    return batch

@@ -1,0 +1,111 @@
+"""When a doubt is sent again, given up, or left alone: each sentence of DESIGN 6."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.doubt import Resend, Settling, WaitOn, is_near_empty, settle_doubt
+from tank_mailer.core.errors import Reason
+from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.verdict import DeadLetter
+
+NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+CHANNEL = RetryPolicy(has_channel=True)
+HOLDS = RetryPolicy(has_channel=True, resends_doubt=False)
+NO_CHANNEL = RetryPolicy(has_channel=False)
+GIVEN_UP = DeadLetter(Reason.IN_DOUBT)
+MINUTES = timedelta(minutes=1)
+
+
+def make_doubt(**changes: object) -> Row:
+    row = Row(
+        email_id="order-4711",
+        state=State.IN_DOUBT,
+        content_hash="c0ffee",
+        lane="ordinary",
+        queue_message_id="queue-message-1",
+        first_seen_at=NOON,
+        updated_at=NOON,
+        started_at=NOON,
+        configuration_set="tank",
+        attempt=1,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]  # any field's value
+
+
+@pytest.mark.parametrize(
+    ("resends", "at_most_once", "policy", "settling"),
+    [
+        pytest.param(0, False, CHANNEL, Resend(), id="proven-absence-is-sent-again"),
+        pytest.param(2, False, CHANNEL, Resend(), id="a-third-time-too"),
+        pytest.param(3, False, CHANNEL, GIVEN_UP, id="after-three-resends-it-is-given-up"),
+        pytest.param(9, False, CHANNEL, GIVEN_UP, id="after-more-too"),
+        pytest.param(0, True, CHANNEL, GIVEN_UP, id="at-most-once-is-never-sent-again"),
+        pytest.param(0, False, HOLDS, GIVEN_UP, id="hold-never-sends-again"),
+        pytest.param(0, True, HOLDS, GIVEN_UP, id="at-most-once-under-hold"),
+    ],
+)
+def test_proven_absence(resends: int, at_most_once: bool, policy: RetryPolicy, settling: Settling) -> None:
+    row, later = make_doubt(resends=resends), NOON + 15 * MINUTES
+
+    assert settle_doubt(row, now=later, absence_counts=True, at_most_once=at_most_once, policy=policy) == settling
+
+
+@pytest.mark.parametrize("policy", [CHANNEL, HOLDS], ids=["resend", "hold"])
+@pytest.mark.parametrize("at_most_once", [False, True], ids=["ordinary", "at-most-once"])
+@pytest.mark.parametrize("minutes", [15, 60, 359])
+def test_silence_of_a_channel_that_may_be_dead_settles_nothing(
+    minutes: int, at_most_once: bool, policy: RetryPolicy
+) -> None:
+    now = NOON + minutes * MINUTES
+
+    settling = settle_doubt(make_doubt(), now=now, absence_counts=False, at_most_once=at_most_once, policy=policy)
+
+    assert isinstance(settling, WaitOn)
+    assert now < settling.until <= NOON + 360 * MINUTES
+
+
+@pytest.mark.parametrize("minutes", [360, 361, 5_000])
+def test_after_six_hours_an_unsettled_doubt_is_given_up(minutes: int) -> None:
+    now = NOON + minutes * MINUTES
+
+    assert settle_doubt(make_doubt(), now=now, absence_counts=False, at_most_once=False, policy=CHANNEL) == GIVEN_UP
+
+
+@pytest.mark.parametrize(
+    ("row", "policy"),
+    [
+        pytest.param(make_doubt(), NO_CHANNEL, id="no-event-queue"),
+        pytest.param(make_doubt(configuration_set=None), CHANNEL, id="no-configuration-set"),
+        pytest.param(make_doubt(configuration_set=""), CHANNEL, id="an-empty-one"),
+    ],
+)
+def test_without_a_channel_nothing_is_waited_for(row: Row, policy: RetryPolicy) -> None:
+    """A double is possible then; the README and a warning at start say so."""
+    settling = settle_doubt(row, now=NOON + 2 * MINUTES, absence_counts=False, at_most_once=False, policy=policy)
+
+    assert settling == Resend()
+
+
+def test_the_six_hours_count_from_the_doubtful_request() -> None:
+    """Not from the first sight of the job, and not from the last look at it."""
+    row = make_doubt(first_seen_at=NOON - timedelta(days=3), updated_at=NOON + 300 * MINUTES)
+
+    settling = settle_doubt(row, now=NOON + 301 * MINUTES, absence_counts=False, at_most_once=False, policy=CHANNEL)
+
+    assert isinstance(settling, WaitOn)
+
+
+@pytest.mark.parametrize(
+    ("visible", "in_flight", "is_empty"),
+    [
+        pytest.param(0, 0, True, id="empty"),
+        pytest.param(60, 400, True, id="busy-and-keeping-up"),
+        pytest.param(5_000, 0, False, id="a-backlog"),
+        pytest.param(0, 50_000, False, id="a-backlog-in-somebodys-hands"),
+    ],
+)
+def test_near_empty(visible: int, in_flight: int, is_empty: bool) -> None:
+    assert is_near_empty(visible=visible, in_flight=in_flight) is is_empty
