@@ -5,6 +5,7 @@ import os
 import pwd
 import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import Result
 
 from tank_mailer.adapters import database
+from tank_mailer.core.address import address_hash
 from tests.cli.conftest import StoreFile
 
 Run = Callable[..., Result]
@@ -47,7 +49,7 @@ def test_what_is_added_may_not_be_mailed(run: Run, store: StoreFile) -> None:
     assert checked.exit_code == 3
     report = json.loads(checked.stdout)
     assert (report["address"], report["suppressed"]) == ("jane@example.com", True)
-    assert set(report["entry"]) == {"address", "reason", "source", "note", "created_at", "ends_at"}
+    assert set(report["entry"]) == {"address", "reason", "source", "note", "event", "created_at", "ends_at"}
 
 
 def test_an_entry_that_ended_keeps_nobody(run: Run, store: StoreFile) -> None:
@@ -125,6 +127,127 @@ def test_a_busy_store_is_an_outside_failure(run: Run, store: StoreFile, monkeypa
     assert result.exit_code == 75
     assert result.stderr.count("\n") == 1
     assert "only busy" in result.stderr
+
+
+# --- who was erased --------------------------------------------------------------------------------
+
+HASH = address_hash("jane@example.com")
+
+
+def test_who_was_erased_is_found_by_the_address(run: Run, store: StoreFile) -> None:
+    """Nobody can say any more who is meant, but everybody who asks is told."""
+    put_event(store, HASH)
+
+    checked = run("suppress", "check", "Jane@Example.com")
+
+    assert checked.exit_code == 3
+    assert HASH in checked.stdout
+    assert run("suppress", "check", HASH).exit_code == 3
+    assert run("suppress", "check", "john@example.com").exit_code == 0
+    assert json.loads(run("suppress", "list", "--json").stdout)["entries"][0]["address"] == HASH
+
+
+def test_who_was_erased_is_not_written_down_again(run: Run, store: StoreFile) -> None:
+    """An old list that comes back must not undo the erasure, and nothing it says ends the suppression."""
+    put_event(store, HASH)
+
+    result = run("suppress", "add", "jane@example.com", "--until", "1d")
+    run("suppress", "import", "-", stdin="jane@example.com\n")
+
+    assert entries(store) == [(HASH, "hard_bounce", "event", None, None)]
+    assert "To let it go sooner" in result.stdout
+    assert store.audit == [("suppress add", HASH), ("suppress import", "-")]
+
+
+def test_an_ended_one_gives_way(run: Run, store: StoreFile) -> None:
+    put_event(store, HASH, ends_at=6)
+
+    run("suppress", "add", "jane@example.com")
+
+    assert run("suppress", "check", "jane@example.com").exit_code == 3
+    assert ("jane@example.com", "manual", "manual", None, None) in entries(store)
+
+
+@pytest.mark.parametrize("name", [HASH, "jane@example.com"])
+def test_a_removal_takes_the_hash_off_too(name: str, run: Run, store: StoreFile) -> None:
+    put_event(store, HASH)
+
+    assert run("suppress", "remove", name).exit_code == 0
+
+    assert entries(store) == []
+    assert store.audit == [("suppress remove", HASH)]
+
+
+def test_a_removal_takes_both_off(run: Run, store: StoreFile) -> None:
+    put_event(store, HASH)
+    put_event(store, "jane@example.com")
+
+    assert run("suppress", "remove", "jane@example.com").exit_code == 0
+    assert entries(store) == []
+
+
+def test_hashes_are_exported_and_imported(run: Run, store: StoreFile) -> None:
+    put_event(store, HASH)
+    exported = run("suppress", "export").stdout
+    store.ask("DELETE FROM suppressions")
+
+    assert run("suppress", "import", "-", stdin=exported).exit_code == 0
+    assert run("suppress", "check", "jane@example.com").exit_code == 3
+    assert run("suppress", "import", "-", stdin="hash:12\n").exit_code == 3
+
+
+# --- stale addresses -------------------------------------------------------------------------------
+
+
+def put_history(store: StoreFile, *, mailed_days: float, delivered_days: float | None = None) -> None:
+    now = time.time()
+    delivered_at = None if delivered_days is None else now - delivered_days * 86_400
+    store.ask("INSERT INTO addresses VALUES (?, ?, ?)", HASH, now - mailed_days * 86_400, delivered_at)
+
+
+@pytest.mark.parametrize(
+    ("delivered_days", "setting", "code"),
+    [
+        pytest.param(None, "365", 3, id="never-reached"),
+        pytest.param(366, "365", 3, id="reached-long-ago"),
+        pytest.param(364, "365", 0, id="reached-lately"),
+        pytest.param(None, "0", 0, id="switched-off"),
+    ],
+)
+def test_stale(
+    delivered_days: float | None,
+    setting: str,
+    code: int,
+    *,
+    run: Run,
+    store: StoreFile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TANK_STALE_AFTER_DAYS", setting)
+    put_history(store, mailed_days=800, delivered_days=delivered_days)
+
+    checked = run("suppress", "check", "Jane@example.com", "--json")
+
+    assert checked.exit_code == code
+    report = json.loads(checked.stdout)
+    assert (report["stale"], report["suppressed"]) == (code == 3, False)
+    assert ("stale" in run("suppress", "check", "jane@example.com").stdout) is (code == 3)
+
+
+def test_a_stale_address_begins_anew(run: Run, store: StoreFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_STALE_AFTER_DAYS", "365")
+    put_history(store, mailed_days=800, delivered_days=500)
+
+    removed = run("suppress", "remove", "jane@example.com")
+
+    assert removed.exit_code == 0
+    assert "was stale" in removed.stdout
+    assert run("suppress", "check", "jane@example.com").exit_code == 0
+    [(mailed_at, delivered_at)] = store.ask("SELECT first_mailed_at, last_delivered_at FROM addresses")
+    assert mailed_at == pytest.approx(time.time(), abs=60)
+    assert delivered_at is None
+    assert run("suppress", "remove", "jane@example.com").exit_code == 3
+    assert store.audit == [("suppress remove", "jane@example.com")]
 
 
 # --- many ------------------------------------------------------------------------------------------
@@ -226,3 +349,12 @@ def test_a_long_list_goes_in_pages(run: Run, store: StoreFile) -> None:
         "lines 2002 to 2501; 500 added, 0 changed, 0 unchanged",
     ]
     assert len(run("suppress", "export").stdout.splitlines()) == 2501
+
+
+def test_a_script_is_told_what_became_of_an_entry(run: Run, store: StoreFile) -> None:
+    added = json.loads(run("suppress", "add", "jane@example.com", "--json").stdout)
+    again = json.loads(run("suppress", "add", "jane@example.com", "--json").stdout)
+    removed = json.loads(run("suppress", "remove", "jane@example.com", "--json").stdout)
+
+    assert (added["added"], again["added"], again["changed"]) == (True, False, False)
+    assert (removed["removed"], removed["was_stale"], removed["entry"]["address"]) == (True, False, "jane@example.com")

@@ -1,4 +1,4 @@
-"""`tank-mailer suppress`: who is not mailed."""
+"""`suppress list|export|import`: the whole list."""
 
 import csv
 import os
@@ -9,149 +9,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from tank_mailer.adapters import desk_suppressions
-from tank_mailer.adapters.desk import Desk, spelled
+from tank_mailer.adapters.desk import Desk
 from tank_mailer.adapters.desk_suppressions import Entered
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave
-from tank_mailer.cli.terminal import (
-    print_bad_lines,
-    print_fields,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-    shapes,
-    shown_time,
-)
+from tank_mailer.cli.suppress.entries import as_usage, shape
+from tank_mailer.cli.terminal import print_bad_lines, print_json, print_table, progress_bar, say, shapes, shown_time
 from tank_mailer.cli.textfiles import STANDARD_INPUT, TextFile, open_text, there
-from tank_mailer.core.address import AddressError, mailbox_key
+from tank_mailer.core.exchange import COLUMNS, read_entries, write_entries
 from tank_mailer.core.lines import BadLine
-from tank_mailer.core.suppression import (
-    COLUMNS,
-    MANUAL,
-    Entry,
-    EntryError,
-    read_end,
-    read_entries,
-    read_line_of_text,
-    write_entries,
-)
-
-app = typer.Typer(name="suppress", help="Keep the list of addresses that are not mailed.", no_args_is_help=True)
-
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address; upper and lower case are one.")]
+from tank_mailer.core.suppression import MANUAL, Entry, read_line_of_text
 
 
-@app.command(
-    epilog="Example: tank-mailer suppress add jane@example.com --note 'asked by phone'\n\n"
-    "Example: tank-mailer suppress add jane@example.com --until 30d"
-)
-def add(
-    address: Address,
-    *,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, in a word or a few.")] = MANUAL,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN", help="When it ends: 2030-01-31T12:00:00Z, or from now on 12h, 30d, 8w. Without it: never."
-        ),
-    ] = None,
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="A note for whoever looks at the entry.")] = None,
-    env_file: EnvFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Mail an address no more, from the next attempt on.
-
-    An address that is listed already is never let go sooner by this: take
-    it off first.
-
-    Exit codes: 0 it is on the list, 2 not an address, 75 the store cannot
-    be written, 78 bad settings.
-    """
-    now = datetime.now(UTC)
-    with _as_usage():
-        entry = Entry(
-            address=_key(address),
-            reason=read_line_of_text(reason) or MANUAL,
-            source=MANUAL,
-            created_at=now,
-            ends_at=read_end(until, now) if until else None,
-            note=read_line_of_text(note or "") or None,
-        )
-
-    async def work(desk: Desk) -> tuple[Entered, list[Entry]]:
-        action = "suppress add"
-        return await desk_suppressions.enter(desk, [entry], action=action, subject=entry.address, detail=entry.reason)
-
-    entered, (standing,) = at_desk(env_file, work)
-    if as_json:
-        print_json({"added": entered.added == 1, "changed": entered.changed == 1, "entry": _shape(standing)})
-        return
-    how = "is on the list" if entered.added else "was on the list; changed" if entered.changed else "was on the list"
-    say(f"{standing.address} {how}: not mailed {_end(standing)} ({standing.reason}).")
-    if entry.ends_at and standing.ends_at != entry.ends_at:
-        say("It stood there for longer already. To let it go sooner: suppress remove, then suppress add --until.")
-
-
-@app.command(epilog="Example: tank-mailer suppress remove jane@example.com")
-def remove(address: Address, *, env_file: EnvFile = None, as_json: AsJson = False) -> None:
-    """Take an address off the list: it is mailed again.
-
-    Exit codes: 0 taken off, 2 not an address, 3 was not on the list, 75 the
-    store cannot be written, 78 bad settings.
-    """
-    with _as_usage():
-        key = _key(address)
-    entry = at_desk(env_file, lambda desk: desk_suppressions.remove(desk, key))
-    if as_json:
-        print_json({"address": key, "removed": entry is not None, "entry": _shape(entry) if entry else None})
-    elif entry:
-        say(f"{key} is off the list; it stood there since {shown_time(entry.created_at)} ({entry.reason}).")
-    if entry is None:
-        leave(EXIT_NO, "the address is not on the list")
-
-
-@app.command(
-    epilog="Example, in a script: tank-mailer suppress check jane@example.com && echo may be mailed",
-)
-def check(address: Address, *, env_file: EnvFile = None, as_json: AsJson = False) -> None:
-    """Ask whether an address may be mailed.
-
-    As far as this list goes: SES has one of its own.
-
-    Exit codes: 0 it may, 2 not an address, 3 it may not, 75 the store
-    cannot be read, 78 bad settings.
-    """
-    with _as_usage():
-        key = _key(address)
-    entry = at_desk(env_file, lambda desk: desk_suppressions.find(desk, key))
-    is_suppressed = entry is not None and entry.is_in_force(datetime.now(UTC))
-    if as_json:
-        print_json({"address": key, "suppressed": is_suppressed, "entry": _shape(entry) if entry else None})
-    elif entry is None:
-        say(f"{key} may be mailed: not on the list.")
-    else:
-        say(f"{key} is not mailed {_end(entry)}." if is_suppressed else f"{key} may be mailed again.")
-        print_fields(
-            [
-                ("reason", entry.reason),
-                ("source", entry.source),
-                ("since", shown_time(entry.created_at)),
-                ("ends", shown_time(entry.ends_at)),
-                ("note", entry.note),
-            ]
-        )
-    if is_suppressed:
-        raise typer.Exit(EXIT_NO)
-
-
-@app.command("list", epilog="Example: tank-mailer suppress list --limit 20")
 def list_(
     *,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 100,
@@ -167,7 +42,7 @@ def list_(
         env_file, lambda desk: desk_suppressions.list_newest(desk, limit=limit, with_ended=with_ended)
     )
     if as_json:
-        print_json({"total": count, "entries": [_shape(entry) for entry in entries]})
+        print_json({"total": count, "entries": [shape(entry) for entry in entries]})
         return
     rows = [
         [one.address, one.reason, one.source, shown_time(one.created_at), shown_time(one.ends_at), one.note]
@@ -178,7 +53,6 @@ def list_(
         say(f"{len(entries)} of {count}.")
 
 
-@app.command(epilog="Example: tank-mailer suppress export suppressed.csv")
 def export(
     file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Where to; - is standard output.")] = STANDARD_INPUT,
     *,
@@ -198,11 +72,6 @@ def export(
         say(f"{count} entries written to {file}.")
 
 
-@app.command(
-    "import",
-    epilog="Example: tank-mailer suppress import suppressed.csv\n\n"
-    "Example, from another program: extract-optouts | tank-mailer suppress import - --reason opted_out",
-)
 def import_(
     file: Annotated[
         Path,
@@ -226,7 +95,7 @@ def import_(
     store cannot be written, 78 bad settings.
     """
     settings_or_exit(env_file)
-    with _as_usage():
+    with as_usage():
         reason = read_line_of_text(reason) or MANUAL
     with _opened(file) as text:
         now = datetime.now(UTC)
@@ -248,36 +117,6 @@ def import_(
 
 
 # --- parts -----------------------------------------------------------------------------------------
-
-
-def _key(address: str) -> str:
-    return mailbox_key(storable(address))
-
-
-@contextmanager
-def _as_usage() -> Iterator[None]:
-    """What is wrong with an argument is a matter of usage."""
-    try:
-        yield
-    except AddressError as error:
-        raise typer.BadParameter(error.detail) from None
-    except EntryError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def _shape(entry: Entry) -> dict[str, Any]:
-    return {
-        "address": entry.address,
-        "reason": entry.reason,
-        "source": entry.source,
-        "note": entry.note,
-        "created_at": spelled(entry.created_at),
-        "ends_at": spelled(entry.ends_at),
-    }
-
-
-def _end(entry: Entry) -> str:
-    return f"until {shown_time(entry.ends_at)}" if entry.ends_at else "any more"
 
 
 def _bad(faults: Sequence[BadLine]) -> str:
