@@ -15,7 +15,8 @@ import typer
 from tank_mailer.adapters import database
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, open_desk
-from tank_mailer.adapters.desk_emails import find_asides, find_report
+from tank_mailer.adapters.desk_asides import find_asides
+from tank_mailer.adapters.desk_emails import find_report
 from tank_mailer.adapters.producer import Refused, open_producer
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit

@@ -1,13 +1,13 @@
 """`tank-mailer status`: what became of an email."""
 
-import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from tank_mailer.adapters.desk_emails import Report, find_report
-from tank_mailer.adapters.rows import storable
+from tank_mailer.adapters.desk_events import MOST_EVENTS
+from tank_mailer.cli.next_step import what_next
 from tank_mailer.cli.options import AsJson, EnvFile
 from tank_mailer.cli.outside import EXIT_NO, at_desk, leave
 from tank_mailer.cli.terminal import print_fields, print_json, print_table, shown_span, shown_time
@@ -25,12 +25,12 @@ def status(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what became of an email: for the job, and for each recipient.
+    """Tell what became of an email: the job, each recipient, SES's events.
 
     Exit codes: 0 known (whatever its state), 3 no such email_id, 75 the
     store cannot be read, 78 bad settings.
     """
-    report = at_desk(env_file, lambda desk: find_report(desk, storable(email_id)))
+    report = at_desk(env_file, lambda desk: find_report(desk, email_id))
     if report is None:
         leave(EXIT_NO, f"{email_id} is not known", UNKNOWN)
     if as_json:
@@ -51,8 +51,9 @@ def _print(report: Report, now: datetime) -> None:
             ("first seen", shown_time(row.first_seen_at) if row else None),
             ("put aside", shown_time(report.aside.at) if report.aside and not row else None),
             ("attempts", _attempts(report)),
+            ("in doubt", _doubt(report)),
             ("goes on", _due(report, now)),
-            ("accepted", shown_time(row.accepted_at) if row else None),
+            ("accepted", shown_time(report.accepted_at)),
             ("SES ids", ", ".join(report.ses_message_ids) or None),
             ("note", _note(report)),
             ("next", what_next(report)),
@@ -64,14 +65,30 @@ def _print(report: Report, now: datetime) -> None:
             ["recipient", "status", "reason", "since"],
             [[one.address, one.status.word, one.reason, shown_time(one.updated_at)] for one in report.recipients],
         )
+    if report.events:
+        typer.echo()
+        rows = [[_short(one.occurred_at), one.kind.word, one.recipient, one.detail] for one in report.events]
+        print_table(["time (UTC)", "type", "recipient", "detail"], rows)
+
+
+def _short(at: datetime) -> str:
+    """So that a table has room for more."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _attempts(report: Report) -> str | None:
     row = report.row
     if row is None:
-        return None
+        return f"{report.attempts} or more" if report.attempts else None
     again = f", {row.resends} of them after a lost answer" if row.resends else ""
     return f"{row.attempt} ({row.charged} charged{again})"
+
+
+def _doubt(report: Report) -> str | None:
+    row = report.row
+    if row is None or row.state is not State.IN_DOUBT:
+        return None
+    return f"since {shown_time(row.started_at or row.updated_at)}"
 
 
 def _due(report: Report, now: datetime) -> str | None:
@@ -86,41 +103,15 @@ def _due(report: Report, now: datetime) -> str | None:
 
 
 def _note(report: Report) -> str | None:
-    aside = report.aside
-    if aside is None:
-        return None
-    if aside.requeued_at:
-        return f"put back on the queue at {shown_time(aside.requeued_at)}"
-    if report.row and aside.kind != report.row.state.value:
-        return f"another message with this id was put aside: {aside.reason} (queue message {aside.queue_message_id})"
-    return None
-
-
-def what_next(report: Report) -> str:
-    """What a person can do, in one line."""
-    name = shlex.quote(report.email_id)
-    aside = report.aside
-    back = f"tank-mailer refused requeue {name}"
-    if aside and aside.requeued_at and report.state == aside.kind:
-        return "it waits on the queue again; ask again in a moment"
-    match State(report.state):
-        case State.SENDING:
-            return "an attempt is under way; ask again in a moment"
-        case State.ACCEPTED:
-            return "SES has it; nothing to do here"
-        case State.DEFERRED:
-            return "nothing; it is tried again by itself"
-        case State.IN_DOUBT:
-            return "nothing; SES may have it or not, and tank-mailer settles that by itself"
-        case State.INVALID:
-            return f"correct the job (`tank-mailer refused show {name}`), then `{back} --file CORRECTED.json`"
-        case State.REFUSED:
-            return f"mend what the reason names, then `{back}`"
-        case State.SUPPRESSED:
-            return "`tank-mailer suppress check ADDRESS` says why; once that is mended, put the job on the queue again"
-        case State.EXPIRED:
-            return "put the job on the queue again with a later expires_at, if it is still wanted"
-        case State.DRY_RUN:
-            return f"with TANK_DELIVERY=live: `{back}`"
-        case State.DEAD:
-            return f"mend what the reason names, then `{back}`, or redrive it from the dead-letter queue"
+    notes = list[str]()
+    if report.traces:
+        notes.append("only SES's events tell of it: its job is in another node's store, or was in one that is lost")
+    if len(report.events) == MOST_EVENTS:
+        notes.append(f"of the events the newest {MOST_EVENTS} are shown; there may be more")
+    if aside := report.aside:
+        if aside.requeued_at:
+            notes.append(f"put back on the queue at {shown_time(aside.requeued_at)}")
+        elif (report.row or report.traces) and aside.kind != report.state:
+            message = f"{aside.reason} (queue message {aside.queue_message_id})"
+            notes.append(f"another message with this id was put aside: {message}")
+    return "; ".join(notes) or None

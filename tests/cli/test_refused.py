@@ -1,12 +1,16 @@
 """`tank-mailer refused`: jobs of which no mail came, looked at, corrected and put back."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import Result
 
+from tank_mailer.cli import app
+from tank_mailer.core.erasure import ERASED
 from tank_mailer.core.job import EmailJob, parse_job
 from tank_mailer.standin import Kind, Rule, Standin
 from tests.builders import make_body
@@ -16,6 +20,9 @@ Run = Callable[..., Result]
 Bodies = Callable[[], list[str]]
 
 FIRST, SECOND, THIRD = "1f0c2a7e-0000-4000-8000-000000000001", "1f0c2a7e-ffff-4000-8000-000000000002", "9d-third"
+EVENT, OTHER_EVENT = "e7e7e7e7-0000-4000-8000-000000000001", "e7e7e7e7-0000-4000-8000-000000000002"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:tank-events"
+SES_EVENTS = Path(__file__).parents[1] / "ses_events"
 BROKEN = '{"email_id": "order-4711", "to": "x\x1b[2J'
 
 
@@ -23,6 +30,25 @@ def hash_of(body: str) -> str:
     job = parse_job(body)
     assert isinstance(job, EmailJob)
     return job.content_hash
+
+
+def put_event(store: StoreFile, queue_message_id: str = EVENT, /, **columns: object) -> None:
+    """A message of the event queue in quarantine, as `flows.feedback` puts it there."""
+    why = {"kind": "event", "reason": "foreign_topic", "detail": "The message comes from elsewhere."}
+    store.put_aside(queue_message_id, **{"email_id": None, "lane": "events", "raw": enveloped(), **why, **columns})
+
+
+def enveloped(topic_arn: str = TOPIC) -> str:
+    event = (SES_EVENTS / "event_bounce.json").read_text(encoding="utf-8")
+    return json.dumps({"Type": "Notification", "MessageId": "n-1", "TopicArn": topic_arn, "Message": event})
+
+
+@pytest.fixture
+def on_event_queue(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Bodies:
+    """The bodies there; the settings name it."""
+    waited = standin.state.queues.create("events", {})
+    monkeypatch.setenv("TANK_EVENT_QUEUE_URL", f"{standin.url}/000000000000/events")
+    return lambda: [message.content.body for message in list(waited.queue.messages.values())]
 
 
 def requeued(store: StoreFile) -> list[str]:
@@ -245,3 +271,203 @@ def test_an_unknown_id(run: Run, standin: Standin, store: StoreFile) -> None:
 
     assert result.exit_code == 3
     assert "there is no such job" in result.stdout
+
+
+# --- messages of the event queue -------------------------------------------------------------------
+
+
+def test_events_are_counted_and_not_listed(run: Run, store: StoreFile) -> None:
+    """A web developer who looks for a job must not wade through a stranger's topic."""
+    store.put_aside(FIRST)
+    put_event(store)
+    put_event(store, OTHER_EVENT, reason="raw_event", requeued_at=1e9 + 70)
+
+    plain = run("refused", "list")
+    report = json.loads(run("refused", "list", "--json").stdout)
+
+    assert [line.split("\t")[0] for line in plain.stdout.splitlines()[1:]] == [FIRST[:8]]
+    assert "event queue: 2" in plain.stderr
+    assert "refused list --kind event" in plain.stderr
+    assert (report["total"], report["quarantined_events"]) == (1, 2)
+    assert [job["kind"] for job in report["jobs"]] == ["invalid"]
+    assert "event queue: 1" in run("refused", "list", "--waiting").stderr
+    assert "event queue: 1" in run("refused", "list", "--reason", "raw_event").stderr
+    assert run("refused", "list", "--kind", "invalid").stderr == ""
+
+
+def test_without_events_nothing_is_said_of_them(run: Run, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+
+    assert run("refused", "list").stderr == ""
+
+
+def test_events_are_listed_when_asked_for(run: Run, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+    put_event(store)
+
+    result = run("refused", "list", "--kind", "event")
+    report = json.loads(run("refused", "list", "--kind", "event", "--json").stdout)
+
+    assert [line.split("\t")[:4] for line in result.stdout.splitlines()[1:]] == [
+        [EVENT[:8], "-", "event", "foreign_topic"]
+    ]
+    assert result.stderr == ""
+    assert [(job["queue_message_id"], job["lane"]) for job in report["jobs"]] == [(EVENT, "events")]
+
+
+def test_one_event_is_shown(run: Run, store: StoreFile) -> None:
+    put_event(store)
+
+    out = run("refused", "show", EVENT[:8]).stdout
+
+    assert "foreign_topic" in out
+    assert f'"TopicArn": "{TOPIC}"' in out
+    assert run("refused", "show", EVENT, "--raw").stdout == enveloped() + "\n"
+
+
+def test_an_event_goes_back_as_it_came(
+    run: Run, on_queue: Bodies, on_event_queue: Bodies, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topic has been added to the settings since."""
+    put_event(store)
+    monkeypatch.setenv("TANK_EVENT_TOPIC_ARNS", TOPIC)
+
+    result = run("refused", "requeue", EVENT[:8])
+
+    assert result.exit_code == 0, result.output
+    assert (on_event_queue(), on_queue()) == ([enveloped()], [])
+    assert requeued(store) == [EVENT]
+    assert store.audit == [("refused requeue", EVENT)]
+
+
+def test_an_event_goes_back_where_its_queue_is(
+    run: Run, on_event_queue: Bodies, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With raw delivery switched on there is no envelope, and no topic."""
+    event = (SES_EVENTS / "event_send.json").read_text(encoding="utf-8")
+    put_event(store, reason="raw_event", raw=event)
+
+    still = run("refused", "requeue", EVENT)
+    monkeypatch.setenv("TANK_RAW_EVENTS", "on")
+    mended = run("refused", "requeue", EVENT)
+
+    assert (still.exit_code, mended.exit_code) == (3, 0)
+    assert "still raw_event" in still.stdout
+    assert "TANK_RAW_EVENTS" in still.stdout
+    assert on_event_queue() == [event]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "why"),
+    [
+        pytest.param({"raw": enveloped("arn:aws:sns:eu-west-1:123456789012:x")}, [], "still foreign_topic", id="still"),
+        pytest.param({"raw": "", "detail": ERASED}, [], "its text was erased", id="erased"),
+        pytest.param({"raw": enveloped()[:-1] + "x" * 65_536}, [], "64 KiB", id="cut"),
+        pytest.param({}, ["--file", "job.json"], "as it came", id="corrected"),
+    ],
+)
+def test_an_event_that_would_come_to_nothing_stays(
+    columns: dict[str, object],
+    options: list[str],
+    why: str,
+    *,
+    run: Run,
+    on_event_queue: Bodies,
+    store: StoreFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if "raw" in columns:
+        columns = {**columns, "raw": str(columns["raw"])[:65_536]}
+    put_event(store, **columns)
+    (tmp_path / "job.json").write_text(make_body(), encoding="utf-8")
+    monkeypatch.setenv("TANK_EVENT_TOPIC_ARNS", TOPIC)
+
+    result = run("refused", "requeue", EVENT, *options)
+
+    assert result.exit_code == 3
+    assert why in result.stdout
+    assert (on_event_queue(), requeued(store), store.audit) == ([], [], [])
+
+
+def test_all_means_all_jobs(run: Run, on_queue: Bodies, on_event_queue: Bodies, store: StoreFile) -> None:
+    """Events go back only when somebody says so: their cause is another one."""
+    store.put_aside(FIRST)
+    put_event(store)
+
+    jobs = run("refused", "requeue", "--all", "--yes")
+    report = json.loads(run("refused", "requeue", "--all", "--yes", "--json").stdout)
+
+    assert jobs.stdout.endswith("1 of 1 put back on the queue.\n")
+    assert "refused requeue --all --kind event" in jobs.stderr
+    assert report == {"requeued": 0, "jobs": [], "quarantined_events": 1}
+    assert (len(on_queue()), on_event_queue()) == (1, [])
+
+    events = run("refused", "requeue", "--all", "--yes", "--kind", "event")
+
+    assert events.stdout.endswith("1 of 1 put back on the queue.\n")
+    assert events.stderr == ""
+    assert (len(on_queue()), len(on_event_queue())) == (1, 1)
+
+
+def test_by_name_each_goes_on_its_own_queue(
+    run: Run, on_queue: Bodies, on_event_queue: Bodies, store: StoreFile
+) -> None:
+    store.put_aside(FIRST)
+    put_event(store)
+
+    assert run("refused", "requeue", EVENT, FIRST).exit_code == 0
+    assert (on_queue(), on_event_queue()) == ([make_body()], [enveloped()])
+
+
+@pytest.mark.parametrize("names", [[FIRST, EVENT], ["--all", "--yes", "--kind", "event"]], ids=["by-name", "all"])
+def test_without_an_event_queue_nothing_moves(names: list[str], run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+    put_event(store)
+
+    result = run("refused", "requeue", *names)
+
+    assert result.exit_code == 78
+    assert "TANK_EVENT_QUEUE_URL is not set" in result.stderr
+    assert (on_queue(), requeued(store)) == ([], [])
+
+
+def test_jobs_need_no_event_queue(run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+    put_event(store)
+
+    assert run("refused", "requeue", FIRST).exit_code == 0
+    assert len(on_queue()) == 1
+
+
+def test_an_event_queue_that_is_gone_is_named(
+    run: Run, standin: Standin, on_queue: Bodies, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that were asked for in the same breath are back, and on record."""
+    monkeypatch.setenv("TANK_EVENT_QUEUE_URL", f"{standin.url}/000000000000/gone")
+    store.put_aside(FIRST)
+    put_event(store)
+
+    result = run("refused", "requeue", FIRST, EVENT)
+
+    assert result.exit_code == 75
+    assert "TANK_EVENT_QUEUE_URL" in result.stderr
+    assert (len(on_queue()), requeued(store)) == (1, [FIRST])
+
+
+def test_a_table_fits_80_columns(
+    store: StoreFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.put_aside(FIRST, email_id="newsletter-2026-11-customer-000004711", detail="to: It is bad. " * 5)
+    put_event(store, detail="The message comes from elsewhere. " * 3, requeued_at=1e9)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")  # 80 columns, whatever the developer's are
+
+    for kind in ("invalid", "event"):
+        typer.main.get_command(app)(["refused", "list", "--kind", kind], standalone_mode=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["message", "email_id", "why", "when", "(UTC)", "put", "back"]
+    assert lines[1].startswith("1f0c2a7e")
+    assert "2001-09-09 01:46" in lines[1]
