@@ -118,6 +118,7 @@ class Bench:
             "STATE_DIRECTORY": str(self.folder),
             "TANK_OUTBOUND_QUEUE_URL": self.queue_url,
             "TANK_CONFIGURATION_SET": "tank",
+            "TANK_HTTP_LISTEN": "",
         }
 
     async def done(self, process: Process) -> None:
@@ -145,10 +146,15 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(
-    *, rate: float = UNLIMITED, sqs_latency_s: float = 0.0, ses_latency_s: float = 0.0
+    *, rate: float = UNLIMITED, sqs_latency_s: float = 0.0, ses_latency_s: float = 0.0, event_queue: str = ""
 ) -> AsyncIterator[Bench]:
     """A stand-in whose account may send `rate` recipients a second."""
-    wishes = {"rate": rate, "sqs_latency_s": sqs_latency_s, "ses_latency_s": ses_latency_s}
+    wishes = {
+        "rate": rate,
+        "sqs_latency_s": sqs_latency_s,
+        "ses_latency_s": ses_latency_s,
+        "event_queue": event_queue,
+    }
     with tempfile.TemporaryDirectory(prefix="tank-figures-") as folder:
         standin = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.benchmarks.outside", json.dumps(wishes)),

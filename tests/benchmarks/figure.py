@@ -22,6 +22,11 @@ def at_most(name: str, *, limit: float, measured: float, detail: str = "") -> Fi
     return Figure(name=name, aim=f"≤ {limit:g}", measured=f"{measured:.2f}{detail}", ok=measured <= limit)
 
 
+def at_least(name: str, *, limit: float, measured: float, detail: str = "") -> Figure:
+    """A figure that is better the higher it is."""
+    return Figure(name=name, aim=f"≥ {limit:g}", measured=f"{measured:.2f}{detail}", ok=measured >= limit)
+
+
 def told(name: str, measured: str) -> Figure:
     """A figure without an aim."""
     return Figure(name=name, aim="", measured=measured, ok=None)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import calls, cpu, memory, pace, start
+from tests.benchmarks import calls, cpu, drain, lookup, memory, pace, start
 from tests.benchmarks.figure import Figure
 
 Measure = Callable[[], Awaitable[Sequence[Figure]]]
@@ -21,11 +21,15 @@ FULL = {
     "pace": lambda: pace.measure(30),
     "start": start.measure,
     "memory": lambda: memory.measure(10_000, 50_000),
+    "drain": lambda: drain.measure(20_000, 100_000, 14),
+    "lookup": lambda: lookup.measure(1_000, 1_000_000),
 }
 QUICK = FULL | {
     "cpu": lambda: cpu.measure(1_000),
     "calls": lambda: calls.measure(1_000, 15),
     "memory": lambda: memory.measure(2_000, 10_000),
+    "drain": lambda: drain.measure(5_000, 20_000, 14),
+    "lookup": lambda: lookup.measure(1_000, 200_000),
 }
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 
