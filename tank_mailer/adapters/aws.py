@@ -1,7 +1,7 @@
 """The SDK's clients: opened once, time-outs set, retries off where a repeat could double a mail."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,11 @@ LONG_POLL_READ_TIMEOUT_S = 35  # SQS: 20 s of long poll, and room for a slow way
 SETTLE_READ_TIMEOUT_S = 10
 POLLS = 4  # connections for receiving; never shared with deletes, which would wait behind a long poll (lab)
 SETTLES = 8
+EVENT_POLLS = 8  # as many receivers of events as there may be (DESIGN 6)
+EVENT_SETTLES = 8
+CONTROL_READ_TIMEOUT_S = 15
+CONTROL_CALLS = 2  # at a time; those of the account suppression list go once a second (SES)
+CONTROL_ATTEMPTS = 3
 
 # What the SDK's own parser raises at an answer that is no AWS's: not UTF-8 (a portal's page), or JSON but no object.
 UNREADABLE = (AttributeError, TypeError, ValueError)
@@ -51,16 +56,24 @@ _CLIENT_NAMES = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """One client for each kind of work."""
+    """One client for each kind of work; events have their own, so that a backlog of them keeps no job waiting."""
 
     receiving: "SQSClient"
     settling: "SQSClient"
     sending: "SESV2Client"
+    events_receiving: "SQSClient | None" = None
+    events_settling: "SQSClient | None" = None
 
 
 @asynccontextmanager
 async def open_clients(
-    aws: Mapping[str, str], *, region: str | None, max_parallel: int, ses_timeout_s: float
+    aws: Mapping[str, str],
+    *,
+    region: str | None,
+    max_parallel: int,
+    ses_timeout_s: float,
+    has_events: bool = False,
+    event_region: str | None = None,
 ) -> AsyncIterator[Clients]:
     """Open all clients; nothing is sent yet.
 
@@ -69,12 +82,16 @@ async def open_clients(
         region: where the queue is; for when no variable and no profile names one.
         max_parallel: requests to SES at a time.
         ses_timeout_s: of one whole call to SES.
+        has_events: whether there is an event queue.
+        event_region: where that queue is, by its URL; it goes before all other regions, for only there SQS knows
+            the queue. None: where the rest is.
 
     Raises:
         ConfigurationError: the SDK cannot make them of what it was given (no region, no such profile).
     """
     async with AsyncExitStack() as stack:
-        try:
+        events_receiving = events_settling = None
+        with _told_as_settings():
             session = make_session(aws, region=region)
             receiving = await stack.enter_async_context(
                 session.client("sqs", **options(aws, "SQS", pool=POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1))
@@ -87,9 +104,40 @@ async def open_clients(
                     "sesv2", **options(aws, "SESV2", pool=max_parallel + 2, read_s=ses_timeout_s, attempts=1)
                 )
             )
-        except (BotoCoreError, ValueError) as error:
-            raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
-        yield Clients(receiving, settling, sending)
+            if has_events:
+                where = {} if event_region is None else {"region_name": event_region}
+                polls = options(aws, "SQS", pool=EVENT_POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1)
+                settles = options(aws, "SQS", pool=EVENT_SETTLES, read_s=SETTLE_READ_TIMEOUT_S, attempts=2)
+                events_receiving = await stack.enter_async_context(session.client("sqs", **where, **polls))
+                events_settling = await stack.enter_async_context(session.client("sqs", **where, **settles))
+        yield Clients(receiving, settling, sending, events_receiving, events_settling)
+
+
+@asynccontextmanager
+async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator["SESV2Client"]:
+    """Open one SES client for calls that may be repeated; never to be sent by, for the SDK would send twice.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with _told_as_settings():
+            made = options(aws, "SESV2", pool=CONTROL_CALLS, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            client = await stack.enter_async_context(make_session(aws, region=region).client("sesv2", **made))
+        yield client
+
+
+@contextmanager
+def _told_as_settings() -> Iterator[None]:
+    """What the SDK raises while a client is made comes of what it was given."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
 
 
 def make_session(aws: Mapping[str, str], *, region: str | None) -> Any:  # noqa: ANN401 - aioboto3 has no types

@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 from tank_mailer import __version__
-from tank_mailer.cli import config, db, demo, enqueue, refused, run, send_test, standin, status, suppress
+from tank_mailer.cli import (
+    config,
+    db,
+    demo,
+    enqueue,
+    erase,
+    reclassify,
+    refused,
+    run,
+    send_test,
+    standin,
+    status,
+    suppress,
+    webhook,
+)
 
 app = typer.Typer(
     name="tank-mailer",
@@ -27,6 +41,17 @@ app.command(
 app.command("status", epilog="Example: tank-mailer status order-4711")(status.status)
 app.add_typer(suppress.app, name="suppress")
 app.add_typer(refused.app, name="refused")
+app.command(
+    "erase",
+    epilog="Example, what is there: tank-mailer erase jane@example.com --dry-run\n\n"
+    "Example, from a script: tank-mailer erase jane@example.com --yes --json",
+)(erase.erase)
+app.command(
+    "reclassify",
+    epilog="Example, what would change: tank-mailer reclassify --since 30d\n\n"
+    "Example, do it: tank-mailer reclassify --apply",
+)(reclassify.reclassify)
+app.add_typer(webhook.app, name="webhook")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 

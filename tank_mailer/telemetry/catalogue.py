@@ -27,7 +27,7 @@ LOG_EVENTS: Final = (
         "info",
         "Settings and store are sound; polling begins. What was found of queue, account and store.",
         (
-            *("version", "queue", "visible", "in_flight", "max_receive_count", "dead_letter_queue"),
+            *("version", "queue", "event_queue", "visible", "in_flight", "max_receive_count", "dead_letter_queue"),
             *("rate", "max_send_rate", "max_24_hour_send", "sent_last_24_hours", "production_access"),
             *("sending_enabled", "enforcement"),
             *("store", "delivery", "paused"),
@@ -108,6 +108,78 @@ LOG_EVENTS: Final = (
         "What has happened cannot be written down; it is tried until it can, and nothing else is sent.",
         ("ses_message_id", "tries"),
     ),
+    LogEvent(
+        "doubt_settled",
+        "info",
+        "An event has shown that SES has the mail; its queue message is deleted.",
+        ("ses_message_id", "state", "lane"),
+    ),
+    LogEvent(
+        "doubt_given_up",
+        "error",
+        "Nothing settled a doubt, or it may not be sent again: dead-lettered as in_doubt. It may have arrived.",
+        ("resends", "detail"),
+    ),
+    LogEvent("doubts_hidden", "debug", "Messages of unsettled doubts stay hidden.", ("doubts",)),
+    LogEvent("doubts_not_seen", "warning", "The store did not say what is in doubt.", ("reason", "detail")),
+    LogEvent("duplicate_proven", "warning", "SES has sent more than one mail for this job: events of two came.", ()),
+    # Events
+    LogEvent(
+        "event_recorded",
+        "info",
+        "An event of SES is on disk, with all that follows from it.",
+        ("kind", "ses_message_id", "reason", "recipient_count", "age_s", "recipient_domain", "recipient_key"),
+    ),
+    LogEvent("event_repeated", "debug", "An event that was recorded before.", ("kind", "ses_message_id")),
+    LogEvent("event_chatter_dropped", "debug", "A note of SES on the topic itself.", ()),
+    LogEvent(
+        "event_quarantined",
+        "warning",
+        "A message that is no event to act on was put aside: tank-mailer refused list --kind event.",
+        ("reason", "detail"),
+    ),
+    LogEvent("event_unchecked", "warning", "SNS's certificate cannot be had: the message stays.", ("detail",)),
+    LogEvent("event_poll_failed", "warning", "The event queue did not answer.", ("reason", "detail", "tries")),
+    LogEvent("event_poll_stuck", "error", "The event queue goes on not answering.", ("reason", "detail", "tries")),
+    LogEvent("event_poll_recovered", "info", "The event queue answers again.", ("tries",)),
+    LogEvent(
+        "address_suppressed",
+        "info",
+        "An event has put an address on the suppression list.",
+        ("reason", "recipient_domain", "recipient_key"),
+    ),
+    LogEvent(
+        "webhook_failing",
+        "error",
+        "The web server takes no news: said as it begins, then every 15 minutes while some wait.",
+        ("since", "detail", "waiting", "remedy"),
+    ),
+    LogEvent("webhook_recovered", "info", "The web server takes news again.", ("duration_s",)),
+    LogEvent(
+        "webhook_given_up",
+        "error",
+        "A piece of news was not taken for three days; kept for `tank-mailer webhook replay`.",
+        ("since", "tries", "detail", "remedy"),
+    ),
+    LogEvent(
+        "outbox_stuck", "warning", "The store gives or takes no news just now; tried again.", ("reason", "detail")
+    ),
+    LogEvent("rows_forgotten", "info", "What was older than TANK_RETENTION_DAYS is gone.", ("rows", "before")),
+    LogEvent("housekeeping_deferred", "warning", "The store was sick; tried again.", ("reason", "detail")),
+    LogEvent(
+        "events_lost",
+        "warning",
+        "Mails that SES accepted a day ago, and of which no event ever came.",
+        ("lost", "accepted", "remedy"),
+    ),
+    LogEvent("canary_put", "info", "A canary is on the outbound queue.", ("configuration_set",)),
+    LogEvent("canary_deferred", "warning", "The queue did not take the canary.", ("reason", "detail")),
+    LogEvent(
+        "canary_lost", "error", "SES accepted the canary 15 minutes ago; no event came back.", ("since", "remedy")
+    ),
+    LogEvent("canary_returned", "info", "Events come back again.", ()),
+    LogEvent("http_listening", "info", "Our own HTTP server listens.", ("listen",)),
+    LogEvent("http_unavailable", "warning", "Its port cannot be had; tried again.", ("listen", "detail", "remedy")),
     # Leases and settlement
     LogEvent("lease_extended", "debug", "Jobs in work stay hidden for longer.", ("leases",)),
     LogEvent("lease_not_extended", "warning", "SQS did not answer; tried again.", ("reason", "detail", "leases")),

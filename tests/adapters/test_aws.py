@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,11 @@ async def access_key_of(given: Mapping[str, str]) -> str:
     credentials = await aws.make_session(given, region=QUEUE_REGION).get_credentials()
     key: str = (await credentials.get_frozen_credentials()).access_key
     return key
+
+
+def config_of(client: Any) -> Any:
+    """How a client was made; botocore keeps no types for it."""
+    return client.meta.config
 
 
 # --- keys ------------------------------------------------------------------------------------------
@@ -192,3 +198,85 @@ async def test_requests_go_signed_and_under_our_name() -> None:
     assert request.headers["user-agent"].startswith("tank-mailer/")
     assert "Credential=nobody/" in request.headers["authorization"]
     assert "/eu-west-1/ses/" in request.headers["authorization"]
+
+
+async def test_an_attempt_is_not_repeated_by_the_SDK() -> None:  # noqa: N802
+    """SES has no idempotency token: a repeat after a lost answer is a second mail."""
+    async with open_clients("http://127.0.0.1:1") as clients:
+        assert config_of(clients.sending).retries == {"mode": "standard", "total_max_attempts": 1}
+
+
+# --- events ----------------------------------------------------------------------------------------
+
+
+async def test_without_an_event_queue_there_are_no_clients_for_it() -> None:
+    async with open_clients("http://127.0.0.1:1") as clients:
+        assert (clients.events_receiving, clients.events_settling) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "event_region", "region"),
+    [
+        pytest.param({}, None, "eu-central-1", id="where-the-jobs-are"),
+        pytest.param({"AWS_REGION": "eu-west-1"}, None, "eu-west-1", id="where-the-environment-says"),
+        pytest.param({}, "us-east-1", "us-east-1", id="where-its-own-url-says"),
+        pytest.param({"AWS_REGION": "eu-west-1"}, "us-east-1", "us-east-1", id="its-own-url-first"),
+    ],
+)
+async def test_the_event_queue_is_asked_where_it_is(
+    given: dict[str, str], event_region: str | None, region: str
+) -> None:
+    async with aws.open_clients(
+        KEYS | given,
+        region=QUEUE_REGION,
+        max_parallel=1,
+        ses_timeout_s=1.0,
+        has_events=True,
+        event_region=event_region,
+    ) as clients:
+        assert clients.events_receiving is not None
+        assert clients.events_settling is not None
+        assert clients.events_receiving.meta.region_name == region
+        assert clients.events_settling.meta.region_name == region
+        assert clients.receiving.meta.region_name == given.get("AWS_REGION", QUEUE_REGION)
+
+
+async def test_events_have_connections_of_their_own() -> None:
+    """Two to eight receivers (DESIGN 6), each with a long poll of twenty seconds; deletes never wait behind them."""
+    async with aws.open_clients(
+        KEYS, region=QUEUE_REGION, max_parallel=1, ses_timeout_s=1.0, has_events=True
+    ) as clients:
+        assert clients.events_receiving is not None
+        assert clients.events_settling is not None
+        receiving, settling = config_of(clients.events_receiving), config_of(clients.events_settling)
+
+    assert (receiving.max_pool_connections, settling.max_pool_connections) == (8, 8)
+    assert receiving.read_timeout > 20
+    assert receiving.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert settling.read_timeout == 10
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+
+async def test_what_may_be_repeated_is_tried_three_times() -> None:
+    async with aws.open_control(KEYS, region=QUEUE_REGION) as client:
+        assert config_of(client).retries == {"mode": "standard", "total_max_attempts": 3}
+        assert client.meta.region_name == QUEUE_REGION
+
+
+async def test_a_command_asks_as_the_daemon_does() -> None:
+    async with RudeServer(rude.answers(200, b"{}")).listen() as server:
+        given = {**KEYS, "AWS_ENDPOINT_URL_SESV2": server.url, "AWS_REGION": "eu-west-1"}
+        async with aws.open_control(given, region=QUEUE_REGION) as client:
+            await client.list_suppressed_destinations()
+
+    [request] = server.requests
+    assert "Credential=nobody/" in request.headers["authorization"]
+    assert "/eu-west-1/ses/" in request.headers["authorization"]
+
+
+async def test_a_command_without_a_region_is_a_fault_of_the_settings() -> None:
+    with pytest.raises(ConfigurationError, match=r"the AWS SDK: .*region"):
+        async with aws.open_control(KEYS, region=None):
+            pass

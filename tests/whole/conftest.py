@@ -29,7 +29,9 @@ QUICK = {  # the shortest lease that the settings allow: a killed daemon's messa
     "TANK_SES_TIMEOUT_S": "3",
     "TANK_IN_DOUBT_WAIT_S": "1",
     "TANK_CONFIGURATION_SET": "tank",
+    "TANK_HTTP_LISTEN": "",  # several daemons on one host
 }
+TOPIC_ARN = "arn:aws:sns:eu-west-1:000000000000:ses-events"
 
 
 @dataclass(eq=False)
@@ -112,9 +114,22 @@ class Site:
         return sum(queue.count(place) for place in Place)
 
     def rows(self) -> dict[str, sqlite3.Row]:
+        return {row["email_id"]: row for row in self.select("select * from jobs")}
+
+    def select(self, query: str) -> list[sqlite3.Row]:
+        """What the store holds; nothing while there is none yet."""
         with contextlib.closing(sqlite3.connect(self.store)) as db:
             db.row_factory = sqlite3.Row
-            return {row["email_id"]: row for row in db.execute("select * from jobs")}
+            try:
+                return list(db.execute(query))
+            except sqlite3.OperationalError:  # not made yet
+                return []
+
+    def states(self) -> Counter[str]:
+        return Counter(row["state"] for row in self.rows().values())
+
+    def statuses(self) -> Counter[int]:
+        return Counter(row["status"] for row in self.select("select status from recipients"))
 
     async def until(self, holds: Callable[[], bool], daemon: Daemon | None = None, *, what: str = "") -> None:
         """Wait for something to be so; a daemon that dies meanwhile is told at once."""
@@ -148,10 +163,15 @@ def open_site(tmp_path: Path) -> OpenSite:
         max_receive_count: int = 100,
         ses_latency_s: float = 0.0,
         folder: str = "site",
+        has_events: bool = False,
+        sqs_latency_s: float = 0.0,
         **changes: str,
     ) -> AsyncIterator[Site]:
         options = StandinOptions(
-            account=AccountSettings(max_send_rate=rate, max_24_hour_send=1_000_000), ses_latency_s=ses_latency_s
+            account=AccountSettings(max_send_rate=rate, max_24_hour_send=1_000_000),
+            ses_latency_s=ses_latency_s,
+            sqs_latency_s=sqs_latency_s,
+            event_queue="events" if has_events else "",
         )
         async with Standin.start(options) as standin:
             queues = standin.state.queues
@@ -168,7 +188,7 @@ def open_site(tmp_path: Path) -> OpenSite:
                 "STATE_DIRECTORY": str(where),
                 "TANK_OUTBOUND_QUEUE_URL": f"{standin.url}/000000000000/jobs",
                 "TANK_RATE_SHARE": "1",
-            } | changes  # fmt: skip
+            } | (_event_settings(standin) if has_events else {}) | changes  # fmt: skip
             site = Site(standin=standin, folder=where, environment=environment)
             try:
                 yield site
@@ -176,6 +196,10 @@ def open_site(tmp_path: Path) -> OpenSite:
                 await site.close()
 
     return open_one
+
+
+def _event_settings(standin: Standin) -> dict[str, str]:
+    return {"TANK_EVENT_QUEUE_URL": f"{standin.url}/000000000000/events", "TANK_EVENT_TOPIC_ARNS": TOPIC_ARN}
 
 
 @pytest.fixture

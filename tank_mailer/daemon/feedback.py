@@ -1,0 +1,139 @@
+"""Which adapter serves which port behind the sending: events, the web server, the store's keeping, HTTP."""
+
+import random
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tank_mailer.adapters import aws, webhook
+from tank_mailer.adapters.attic import SqlAttic
+from tank_mailer.adapters.desk import Desk
+from tank_mailer.adapters.desk_emails import find_report
+from tank_mailer.adapters.event_book import SqlEventBook
+from tank_mailer.adapters.http import HttpServer
+from tank_mailer.adapters.outbox import SqlOutbox
+from tank_mailer.adapters.perch import SqlPerch
+from tank_mailer.adapters.sns import Signatures, fetch_certificate
+from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.adapters.store import Store
+from tank_mailer.core.envelope import Policy
+from tank_mailer.daemon.sending import SendingParts, has_channel
+from tank_mailer.flows.canary import Canary
+from tank_mailer.flows.feedback import Feedback
+from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.housekeeping import Housekeeper
+from tank_mailer.flows.notify import Notifier
+from tank_mailer.flows.reading import Reading
+from tank_mailer.settings import Settings, parse_listen
+from tank_mailer.telemetry.log import Recipients
+
+EVENTS_BESIDE = 400.0  # a second: a third of a core, and several times what 14 mails a second make
+EVENTS_A_MAIL = 5.0  # more than mails make, so that a backlog shrinks at any rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackParts:
+    """What runs beside the sending.
+
+    Attributes:
+        feedback: None without an event queue.
+        works: everything that runs, `feedback` too.
+    """
+
+    feedback: Feedback | None
+    works: tuple[Coroutine[None, None, None], ...]
+
+
+async def assemble_feedback(
+    settings: Settings,
+    sending: SendingParts,
+    *,
+    clients: aws.Clients,
+    store: Store,
+    names: Recipients,
+    stack: AsyncExitStack,
+) -> FeedbackParts:
+    """Put it together; what has to be closed goes on `stack`."""
+    feedback = _feedback(settings, sending, clients=clients, store=store, names=names)
+    works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store).run()]
+    if feedback is not None:
+        works += [feedback.run(), sending.doubts.run()]
+    if settings.webhook_url is not None and settings.webhook_secret is not None:
+        receiver = webhook.WebhookReceiver(
+            session=await stack.enter_async_context(webhook.open_session()),
+            url=settings.webhook_url,
+            secret=settings.webhook_secret,
+            clock=store.clock,
+        )
+        notifier = Notifier(outbox=SqlOutbox(store=store), receiver=receiver, clock=store.clock, jitter=random.random)
+        store.when_posted = notifier.nudge
+        works.append(notifier.run())
+    if settings.canary_from is not None and settings.delivery == "live":
+        works.append(_canary(settings, sending, settings.canary_from, store).run())
+    if listen := parse_listen(settings.http_listen):
+        token = settings.http_token.get_secret_value() if settings.http_token else None
+        works.append(_http(listen.host, listen.port, token, store).run())
+    return FeedbackParts(feedback=feedback, works=tuple(works))
+
+
+def _feedback(
+    settings: Settings, sending: SendingParts, *, clients: aws.Clients, store: Store, names: Recipients
+) -> Feedback | None:
+    if settings.event_queue_url is None or clients.events_receiving is None or clients.events_settling is None:
+        return None
+    signatures = Signatures(fetch=fetch_certificate, clock=store.clock) if settings.verify_sns_signatures else None
+    return Feedback(
+        queue=SqsQueue(
+            url=settings.event_queue_url, receiving=clients.events_receiving, settling=clients.events_settling
+        ),
+        reading=Reading(
+            policy=Policy(topic_arns=frozenset(settings.event_topic_arns), raw_events=settings.raw_events),
+            signatures=signatures,
+        ),
+        book=SqlEventBook(store=store),
+        doubts=sending.doubts,
+        pauses=sending.hand.pauses,
+        clock=store.clock,
+        names=names,
+        visibility_s=settings.visibility_timeout_s,
+        most_a_second=lambda: _events_beside(sending.hand.governor),
+    )
+
+
+def _events_beside(governor: Governor) -> float | None:
+    """How many events a second are drained: all that come, but no more than leave the sending its rate."""
+    return None if governor.is_idle else max(EVENTS_BESIDE, EVENTS_A_MAIL * governor.current_rate)
+
+
+def _housekeeper(settings: Settings, store: Store) -> Housekeeper:
+    return Housekeeper(
+        attic=SqlAttic(store=store),
+        clock=store.clock,
+        retention=timedelta(days=settings.retention_days),
+        has_channel=has_channel(settings),
+        jitter=random.random,
+    )
+
+
+def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store) -> Canary:
+    """An ordinary job on the ordinary queue: it goes the way of all mail."""
+    return Canary(
+        perch=SqlPerch(attic=SqlAttic(store=store)),
+        clock=store.clock,
+        put=sending.queue.put,
+        is_paused=lambda: sending.hand.pauses.polling_halted or sending.hand.intake.is_closed,
+        sender=sender,
+        interval=timedelta(seconds=settings.canary_interval_s),
+        configuration_sets=tuple(name for name in (settings.configuration_set, *settings.configuration_sets) if name),
+    )
+
+
+def _http(host: str, port: int, token: str | None, store: Store) -> HttpServer:
+    desk = Desk(engine=store.engine, clock=store.clock, who="http")
+
+    async def emails(email_id: str) -> dict[str, object] | None:
+        report = await find_report(desk, email_id)
+        return report.shape() if report else None
+
+    return HttpServer(host=host, port=port, token=token, emails=emails)
