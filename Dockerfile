@@ -7,7 +7,7 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv --without-pip /opt/tank-mailer
-# By itself, so that a change of ours builds on the layer of the libraries.
+# By itself, so that a change of ours builds on the layer of the libraries; the extras postgresql and signatures too.
 COPY config/requirements.txt ./
 RUN pip --python /opt/tank-mailer/bin/python install --require-hashes --only-binary :all: -r requirements.txt
 COPY pyproject.toml README.md ./

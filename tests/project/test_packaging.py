@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import aioboto3
 import pytest
@@ -16,8 +17,11 @@ from moto.server import ThreadedMotoServer
 from packaging.requirements import Requirement
 
 from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.core.envelope import Policy as EventPolicy
+from tank_mailer.core.event import EventKind, SesEvent
+from tank_mailer.core.eventbody import parse_event
 from tank_mailer.ports import QueueFacts
-from tank_mailer.settings import Settings
+from tank_mailer.settings import NAMES, Settings
 from tank_mailer.standin import Standin, StandinOptions
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +31,12 @@ POLICY = ROOT / "config" / "aws" / "iam-policy.json"
 LOCK = ROOT / "config" / "requirements.txt"
 UNIT = ROOT / "systemd" / "tank-mailer.service"
 INSTALL = ROOT / "docs" / "install.md"
+EVENTS = ROOT / "tests" / "ses_events"
 ACCOUNT_ID, REGION = "123456789012", "eu-west-1"
 DAY_S = 86_400
 FOREVER = "0"
+# Policies, subscriptions and all of SES: its CloudFormation warns of them and goes on.
+MOTO_LACKS_SOME = pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
 
 
 def default(setting: str) -> Any:
@@ -99,7 +106,8 @@ def test_docker_waits_longer_than_a_drain() -> None:
 
 def test_the_lock_names_what_the_package_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [Requirement(one) for one in (*project["dependencies"], *project["optional-dependencies"]["postgresql"])]
+    extras = [one for extra in ("postgresql", "signatures") for one in project["optional-dependencies"][extra]]
+    needed = [Requirement(one) for one in (*project["dependencies"], *extras)]
     locked = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
 
     assert [str(one) for one in needed if locked.get(one.name, "") not in one.specifier] == []
@@ -156,7 +164,7 @@ SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses"}  # IAM knows both SES APIs
 
 
 def called_actions() -> Iterator[str]:
-    """IAM's names for the calls in the adapters: those on an attribute that is annotated as a client."""
+    """IAM's names for the calls in the adapters: what is taken of an attribute that is annotated as a client."""
     for path in sorted(ADAPTERS.glob("*.py")):
         for klass in (
             node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
@@ -164,7 +172,7 @@ def called_actions() -> Iterator[str]:
             clients = dict(_clients(klass))
             for node in ast.walk(klass):
                 match node:
-                    case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=owner), attr=method)) if owner in clients:
+                    case ast.Attribute(value=ast.Attribute(attr=owner), attr=method) if owner in clients:
                         yield f"{clients[owner]}:{_action(method)}"
                     case _:
                         pass
@@ -210,23 +218,56 @@ def test_every_client_is_known_to_this_test() -> None:
     assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2"}
 
 
-def test_only_the_send_rate_is_allowed_on_everything() -> None:
-    wide = [one["Action"] for one in statements() if any(each(r) for r in each(one["Resource"]) if r == "*")]
+def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
+    """The send rate and SES's own suppression list belong to the account as a whole (aws-facts 8.1)."""
+    wide = {action for one in statements() for action in each(one["Action"]) if "*" in each(one["Resource"])}
 
-    assert wide == ["ses:GetAccount"]
+    assert wide == {
+        "ses:GetAccount",
+        "ses:ListSuppressedDestinations",
+        "ses:GetSuppressedDestination",
+        "ses:PutSuppressedDestination",
+        "ses:DeleteSuppressedDestination",
+    }
+
+
+def test_what_the_suppression_list_needs_stands_alone() -> None:
+    """So that it can be taken out: only `suppress sync` and `suppress check --account` ask for it."""
+    lists = [each(one["Action"]) for one in statements() if "Suppressed" in str(one["Action"])]
+
+    assert len(lists) == 1
+    assert all("SuppressedDestination" in action for action in lists[0])
 
 
 def test_the_policy_names_the_queues_of_the_template() -> None:
     named = {r.rpartition(":")[2] for one in statements() for r in each(one["Resource"]) if ":sqs:" in r}
+    made = {resource["Properties"]["QueueName"] for resource in resolved_queues().values()}
 
-    assert named == {resource["Properties"]["QueueName"] for resource in resolved_queues().values()}
+    assert named == made - {"tank-events-undelivered"}  # SNS writes to it, and a person reads it
+
+
+def test_what_came_of_an_event_can_be_put_back_on_its_queue() -> None:
+    """`refused requeue` of what was in quarantine; the daemon itself only receives and deletes."""
+    (events,) = (one for one in statements() if each(one["Resource"])[0].endswith(":tank-events"))
+
+    assert set(events["Action"]) == {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:SendMessage",
+    }
 
 
 # --- queues ----------------------------------------------------------------------------------------
 
 
+def template() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    return found
+
+
 def resolved_queues(name: str = "tank") -> dict[str, Any]:
-    """The template's resources as CloudFormation would read them, on the stand-in's account."""
+    """The template's queues as CloudFormation would read them, on the stand-in's account."""
 
     def resolve(value: Any) -> Any:
         match value:
@@ -240,9 +281,8 @@ def resolved_queues(name: str = "tank") -> dict[str, Any]:
             case _:
                 return value
 
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    resources = template["Resources"]
-    return {key: resolve(resource) for key, resource in resources.items()}
+    resources = template()["Resources"]
+    return {key: resolve(one) for key, one in resources.items() if one["Type"] == "AWS::SQS::Queue"}
 
 
 def attributes(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -262,7 +302,8 @@ def moto_url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    with urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")):
+        yield f"http://{host}:{port}"
     server.stop()
 
 
@@ -278,32 +319,133 @@ async def facts(session: aioboto3.Session, endpoint: str, url: str) -> QueueFact
         return await SqsQueue(url=url, receiving=sqs, settling=sqs).facts()
 
 
-def assert_that_they_serve(outbound: QueueFacts, dead_letters: QueueFacts) -> None:
+def assert_that_they_serve(outbound: QueueFacts, dead_letters: QueueFacts, events: QueueFacts) -> None:
     assert outbound.dead_letter_queue == "tank-dead-letter"
     assert outbound.max_receive_count == 100  # DESIGN 5.7
-    assert outbound.visibility_s == default("visibility_timeout_s")
+    assert outbound.visibility_s == events.visibility_s == default("visibility_timeout_s")
     assert outbound.retention_s < dead_letters.retention_s == 14 * DAY_S  # it keeps the first enqueue time (SQS)
     assert dead_letters.retention_s < default("retention_days") * DAY_S  # DESIGN 8
     assert dead_letters.max_bytes >= outbound.max_bytes
+    assert events.retention_s == 14 * DAY_S  # SQS's most: what is gone can settle no doubt
+    # What no database takes is put aside by the daemon; with a count, a store that is away for long would cost events.
+    assert events.dead_letter_queue is None
 
 
-async def test_the_template_makes_the_queues(session: aioboto3.Session, moto_url: str) -> None:
-    async with session.client("cloudformation", endpoint_url=moto_url) as cloud:
-        await cloud.create_stack(StackName="tank-queues", TemplateBody=TEMPLATE.read_text(encoding="utf-8"))
+async def deploy(session: aioboto3.Session, endpoint: str, **parameters: str) -> dict[str, str]:
+    """Make the stack; return its outputs, by the setting that each of them is for."""
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    text = TEMPLATE.read_text(encoding="utf-8")
+    async with session.client("cloudformation", endpoint_url=endpoint) as cloud:
+        await cloud.create_stack(StackName="tank-queues", TemplateBody=text, Parameters=given)
         stack = (await cloud.describe_stacks(StackName="tank-queues"))["Stacks"][0]
-    urls = {output["Description"]: output["OutputValue"] for output in stack["Outputs"]}
-
     assert stack["StackStatus"] == "CREATE_COMPLETE"
+    return {output["Description"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@MOTO_LACKS_SOME
+async def test_the_template_makes_the_queues(session: aioboto3.Session, moto_url: str) -> None:
+    outputs = await deploy(session, moto_url)
+
     assert_that_they_serve(
-        await facts(session, moto_url, urls["TANK_OUTBOUND_QUEUE_URL"]),
-        await facts(session, moto_url, urls["TANK_DEAD_LETTER_QUEUE_URL"]),
+        await facts(session, moto_url, outputs["TANK_OUTBOUND_QUEUE_URL"]),
+        await facts(session, moto_url, outputs["TANK_DEAD_LETTER_QUEUE_URL"]),
+        await facts(session, moto_url, outputs["TANK_EVENT_QUEUE_URL"]),
     )
+
+
+@MOTO_LACKS_SOME
+async def test_the_outputs_are_settings(session: aioboto3.Session, moto_url: str) -> None:
+    """Whoever copies them into the `.env` as they are called has the feedback going."""
+    outputs = await deploy(session, moto_url, Name="staging")
+
+    assert set(outputs) <= set(NAMES)
+    assert outputs["TANK_EVENT_TOPIC_ARNS"].endswith(":staging-events")
+    assert outputs["TANK_CONFIGURATION_SET"] == "staging"
+
+
+@MOTO_LACKS_SOME
+async def test_an_event_comes_through_the_template_s_topic(session: aioboto3.Session, moto_url: str) -> None:
+    """In SNS's envelope, or it would be kept as raw, and by the topic that the settings believe."""
+    outputs = await deploy(session, moto_url)
+    topic, url = outputs["TANK_EVENT_TOPIC_ARNS"], outputs["TANK_EVENT_QUEUE_URL"]
+    subscription = template()["Resources"]["EventSubscription"]["Properties"]
+    event = (EVENTS / "event_bounce.json").read_text(encoding="utf-8")
+
+    async with (
+        session.client("sns", endpoint_url=moto_url) as sns,
+        session.client("sqs", endpoint_url=moto_url) as sqs,
+    ):
+        arn = (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
+        await sns.subscribe(  # which moto's CloudFormation does not
+            TopicArn=topic,
+            Protocol=subscription["Protocol"],
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": json.dumps(subscription["RawMessageDelivery"])},
+        )
+        await sns.publish(TopicArn=topic, Message=event)
+        queue = SqsQueue(url=url, receiving=sqs, settling=sqs)
+        (message,) = await queue.receive(limit=1, wait_s=5, visibility_s=60)
+
+    read = parse_event(message.body, EventPolicy(topic_arns=frozenset({topic})))
+    assert isinstance(read, SesEvent)
+    assert read.kind is EventKind.BOUNCE
+
+
+def test_what_sns_cannot_deliver_is_kept() -> None:
+    """An event queue that was deleted, or lost its policy, must not lose events in silence."""
+    resources = template()["Resources"]
+    subscription = resources["EventSubscription"]["Properties"]
+
+    assert subscription["Endpoint"] == {"Fn::GetAtt": ["EventQueue", "Arn"]}
+    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": ["UndeliveredEventQueue", "Arn"]}}
+    assert resources["UndeliveredEventQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * DAY_S
+    assert resources["UndeliveredEventQueuePolicy"]["Properties"]["Queues"] == [{"Ref": "UndeliveredEventQueue"}]
+
+
+def before(resource: str) -> set[str]:
+    """All that CloudFormation makes before it."""
+    found = template()["Resources"][resource]
+    text = json.dumps(found["Properties"])
+    direct = {*found.get("DependsOn", []), *re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"', text)}
+    names = {name for one in direct for name in ([one] if isinstance(one, str) else one) if name}
+    made = names & set(template()["Resources"])
+    return made.union(*(before(name) for name in made))
+
+
+def test_ses_finds_its_way_open_when_it_tries_it() -> None:
+    """It publishes a note as the event destination is made, and fails if it may not (aws-facts 11)."""
+    assert {"EventTopicPolicy", "EventSubscription", "EventQueuePolicy"} <= before("EventDestination")
+    assert {"EventQueuePolicy", "UndeliveredEventQueuePolicy"} <= before("EventSubscription")
+
+
+def test_nobody_but_ses_may_publish_and_nobody_but_the_topic_may_send() -> None:
+    """Whoever can put a message on the event queue can have addresses suppressed, or settle doubts."""
+    resources = template()["Resources"]
+    (publish,) = resources["EventTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert publish["Principal"] == {"Service": "ses.amazonaws.com"}
+    assert publish["Condition"]["StringEquals"]["AWS:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    (source,) = publish["Condition"]["StringEquals"]["AWS:SourceArn"]
+    assert source["Fn::Sub"].endswith(":configuration-set/${Name}")
+    for policy in ("EventQueuePolicy", "UndeliveredEventQueuePolicy"):
+        (send,) = resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+        assert send["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert send["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "EventTopic"}}}
+
+
+@pytest.mark.parametrize("tracks", [pytest.param(False, id="as-it-is"), pytest.param(True, id="with-opens-and-clicks")])
+def test_ses_reports_every_kind_that_changes_no_mail(tracks: bool) -> None:
+    """Opens and clicks cost a picture and other links in each mail, which SES adds: a parameter asks for them."""
+    listed = template()["Resources"]["EventDestination"]["Properties"]["EventDestination"]["MatchingEventTypes"]
+    told = {one if isinstance(one, str) else one["Fn::If"][1] for one in listed if isinstance(one, str) or tracks}
+
+    wanted = {kind for kind in EventKind if tracks or kind not in {EventKind.OPEN, EventKind.CLICK}}
+    assert {kind.lower() for kind in told} == {kind.replace("_", "") for kind in wanted}
 
 
 async def test_the_stand_in_takes_the_same_queues(session: aioboto3.Session, standin: Standin) -> None:
     urls = dict[str, str]()
     async with session.client("sqs", endpoint_url=standin.url) as sqs:
-        for key in ("DeadLetterQueue", "OutboundQueue"):
+        for key in ("DeadLetterQueue", "OutboundQueue", "EventQueue"):
             properties = resolved_queues()[key]["Properties"]
             made = await sqs.create_queue(QueueName=properties["QueueName"], Attributes=attributes(properties))
             urls[key] = made["QueueUrl"]
@@ -311,11 +453,12 @@ async def test_the_stand_in_takes_the_same_queues(session: aioboto3.Session, sta
     assert_that_they_serve(
         await facts(session, standin.url, urls["OutboundQueue"]),
         await facts(session, standin.url, urls["DeadLetterQueue"]),
+        await facts(session, standin.url, urls["EventQueue"]),
     )
 
 
 def test_a_stack_that_is_deleted_leaves_the_queues() -> None:
-    """There may be jobs on them: no job is lost."""
+    """There may be jobs or events on them: no job is lost, and no doubt goes unsettled for want of its event."""
     kept = {(one["DeletionPolicy"], one["UpdateReplacePolicy"]) for one in resolved_queues().values()}
 
     assert kept == {("Retain", "Retain")}
