@@ -1,7 +1,6 @@
 """`tank-mailer standin`: a local SQS and SES alone, for web developers."""
 
 import asyncio
-import importlib.util
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -13,17 +12,28 @@ from rich.text import Text
 from tank_mailer.cli.options import AsJson, errors, printable
 
 if TYPE_CHECKING:
-    from tank_mailer.standin import Standin, StandinOptions
+    from tank_mailer.standin import FateRule, Standin, StandinOptions
 
 EXIT_USAGE: Final = 2
 EXIT_OUTSIDE: Final = 75  # sysexits.h: EX_TEMPFAIL
 OUTBOUND: Final = "tank-outbound"
 DEAD_LETTER: Final = "tank-dead-letter"
+EVENTS: Final = "tank-events"
 MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7: as in the template
 SANDBOX_RATE, SANDBOX_QUOTA = 1.0, 200.0  # SES: what a new account may send
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Identities = Annotated[list[str], typer.Option("--identity", metavar="NAME", help="Verified address or domain.")]
+RuleTexts = Annotated[
+    list[str],
+    typer.Option(
+        "--fate",
+        metavar="MATCH=FATE",
+        help="What becomes of mail to an address or pattern: '*@example.org=bounce'. Fates: success, bounce, ooto, "
+        "complaint, suppressionlist, accountlist, softbounce, delay, reject, rendering, open, click, silence. "
+        "May be given again.",
+    ),
+]
 
 
 def standin(
@@ -44,20 +54,28 @@ def standin(
     dead_letter_queue: Annotated[
         str, typer.Option(metavar="NAME", help=f"Redrive queue of all others, after {MAX_RECEIVE_COUNT}; '': none.")
     ] = DEAD_LETTER,
+    event_queue: Annotated[
+        str, typer.Option(metavar="NAME", help="Gets the events of the first configuration set; '': none.")
+    ] = EVENTS,
+    event_topic: Annotated[str, typer.Option(metavar="NAME", help="SNS topic in between.")] = "ses-events",
+    raw_events: Annotated[bool, typer.Option("--raw-events", help="Events without the envelope of SNS.")] = False,
+    fate: RuleTexts = [],  # noqa: B006 - as above
     region: Annotated[str, typer.Option()] = "eu-west-1",
     as_json: AsJson = False,
 ) -> None:
-    """Run a local SQS and SES that throttles and refuses as AWS does.
+    """Run a local SQS and SES that throttles, refuses and reports as AWS does.
+
+    Mail to bounce@, complaint@ and others at simulator.amazonses.com comes back
+    as events; with --fate so does mail to any address.
 
     It goes on until Ctrl-C or SIGTERM. Everything is in memory, and gone when it
     stops. No AWS account is touched.
 
     Exit codes: 0 stopped as asked, 2 usage, 75 the port cannot be used.
 
-    Example: tank-mailer standin --identity shop.example --rate 5
+    Example: tank-mailer standin --identity shop.example --rate 5 --fate '*@dead.example=bounce'
     """
-    require_aiohttp()
-    from tank_mailer.standin import AccountSettings, StandinOptions, serve  # noqa: PLC0415 - needs an extra
+    from tank_mailer.standin import AccountSettings, Shape, StandinOptions, serve  # noqa: PLC0415 - other commands start faster
     from tank_mailer.standin.errors import AwsError  # noqa: PLC0415
 
     if daily_quota is not None and daily_quota <= 0 and daily_quota != -1:
@@ -76,6 +94,10 @@ def standin(
             identities=tuple(dict.fromkeys(identity)),
             configuration_sets=tuple(dict.fromkeys(configuration_set)),
             queues=tuple(dict.fromkeys([*filter(None, [dead_letter_queue]), *queue])),
+            event_queue=event_queue,
+            event_topic=event_topic,
+            event_shape=Shape.RAW if raw_events else Shape.SNS,
+            event_rules=tuple(fate_rule(text) for text in fate),
         )
     except ValueError as error:
         refuse(str(error), EXIT_USAGE)
@@ -97,12 +119,6 @@ def standin(
         refuse(no_port(error), EXIT_OUTSIDE)
     except AwsError as error:
         refuse(error.text, EXIT_USAGE)
-
-
-def require_aiohttp() -> None:
-    """Leave with the remedy if the stand-in cannot run here."""
-    if importlib.util.find_spec("aiohttp") is None:
-        refuse("the stand-in needs aiohttp: pip install 'tank-mailer[demo]'", EXIT_OUTSIDE)
 
 
 def refuse(text: str, code: int) -> NoReturn:
@@ -141,6 +157,34 @@ def sdk_environment(running: "Standin") -> dict[str, str]:
     }
 
 
+def fate_rule(text: str) -> "FateRule":
+    """Read `MATCH=FATE`; raise `ValueError` where that is none."""
+    from tank_mailer.standin.errors import AwsError  # noqa: PLC0415
+    from tank_mailer.standin.fates import read_fate_rules  # noqa: PLC0415 - start faster without
+
+    match, _, fate = text.rpartition("=")
+    try:
+        [rule] = read_fate_rules([{"match": match, "fate": fate}])
+    except AwsError as error:
+        raise ValueError(f"--fate {text}: {error.text.partition(': ')[2]}; as in '*@example.org=bounce'") from None
+    return rule
+
+
+def event_environment(running: "Standin") -> dict[str, str]:
+    """What makes tank-mailer send through the configuration set and read its events; empty without an event queue."""
+    state = running.state
+    options = state.options
+    if not options.event_queue or not options.configuration_sets:
+        return {}
+    raw = {"TANK_RAW_EVENTS": "true"} if options.event_shape == "raw" else {}
+    return {
+        "TANK_CONFIGURATION_SET": options.configuration_sets[0],
+        "TANK_EVENT_QUEUE_URL": queue_url(running, options.event_queue),
+        "TANK_EVENT_TOPIC_ARNS": state.events.topic_arn,
+        **raw,
+    }
+
+
 def exports(environment: Mapping[str, str]) -> str:
     """Lines for a shell. A profile or a token of its owner's would go before the made-up keys."""
     return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *(f"export {n}={v}" for n, v in environment.items())])
@@ -172,6 +216,7 @@ def observers(url: str) -> str:
     """Where the stand-in can be looked at."""
     return "\n".join([
         f"curl {url}/_standin/log        # accepted mails",
+        f"curl {url}/_standin/events     # what was reported; PUT changes how",
         f"curl {url}/_standin/counts     # calls, answers, throttles",
         f"curl {url}/_standin/           # all that can be seen and set",
     ])  # fmt: skip
@@ -181,8 +226,9 @@ def _tell(running: "Standin", options: "StandinOptions", queues: Sequence[str], 
     environment = sdk_environment(running)
     if queues:
         environment["TANK_OUTBOUND_QUEUE_URL"] = queue_url(running, queues[0])
+    environment |= event_environment(running)
     if as_json:
-        urls = {name: queue_url(running, name) for name in options.queues}
+        urls = {name: queue_url(running, name) for name in filter(None, [*options.queues, options.event_queue])}
         typer.echo(json.dumps({"url": running.url, "environment": environment, "queues": urls}))
         return
     account = options.account
@@ -194,6 +240,8 @@ def _tell(running: "Standin", options: "StandinOptions", queues: Sequence[str], 
         "sets": ", ".join(options.configuration_sets),
         "queues": ", ".join(queues),
     }
+    if options.event_queue:
+        shown["events"] = f"{options.event_topic}, {options.event_queue}"
     if dead_letters := [name for name in options.queues if name not in queues]:
         shown["redrive"] = f"after {MAX_RECEIVE_COUNT} receives, to {dead_letters[0]}"
     facts = "\n".join(f"  {name:<9} {printable(text)}" for name, text in shown.items())

@@ -3,11 +3,6 @@
 It listens on loopback only, checks no signatures and keeps everything in memory.
 """
 
-try:
-    import aiohttp as _aiohttp  # noqa: F401 -- only to say in time what is missing
-except ModuleNotFoundError as error:
-    raise ImportError("the stand-in needs aiohttp: pip install 'tank-mailer[demo]'") from error
-
 from tank_mailer.standin.account import AccountSettings, Enforcement
 from tank_mailer.standin.clock import Clock, ManualClock, SystemClock
 from tank_mailer.standin.event_kinds import EventKind

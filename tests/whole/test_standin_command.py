@@ -87,8 +87,35 @@ async def test_the_queue_is_there_with_its_dead_letter_queue() -> None:
 
     assert sent["MessageId"]
     assert url == shown["queues"]["one"]
-    assert set(shown["queues"]) == {"one", "two", "tank-dead-letter"}
+    assert set(shown["queues"]) == {"one", "two", "tank-dead-letter", "tank-events"}
     assert json.loads(facts["Attributes"]["RedrivePolicy"])["maxReceiveCount"] in {100, "100"}
+
+
+async def test_bounces_come_back_with_what_it_prints() -> None:
+    """The queue, the topic and the set that the events come by are all told to tank-mailer."""
+    async with standin("--port", "0", "--json", "--identity", "shop.example", "--configuration-set", "mine",
+                       "--fate", "*@example.org=bounce", "--raw-events") as process:  # fmt: skip
+        given = (await told(process))["environment"]
+        async with client("sesv2", given) as ses, client("sqs", given) as sqs:
+            sent = await ses.send_email(**mail())
+            url = given["TANK_EVENT_QUEUE_URL"]
+            events: list[dict[str, Any]] = []
+            while len(events) < 2:
+                reply = await sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+                events += [json.loads(message["Body"]) for message in reply.get("Messages", [])]
+
+    assert [event["eventType"] for event in events] == ["Send", "Bounce"]
+    assert events[1]["mail"]["messageId"] == sent["MessageId"]
+    assert given["TANK_EVENT_TOPIC_ARNS"] == "arn:aws:sns:eu-west-1:000000000000:ses-events"
+    assert (given["TANK_CONFIGURATION_SET"], given["TANK_RAW_EVENTS"]) == ("mine", "true")
+
+
+async def test_events_may_be_left_out() -> None:
+    async with standin("--port", "0", "--json", "--event-queue", "") as process:
+        shown = await told(process)
+
+    assert not [name for name in shown["environment"] if name.startswith("TANK_EVENT") or "SET" in name]
+    assert set(shown["queues"]) == {"tank-outbound", "tank-dead-letter"}
 
 
 async def test_the_sandbox_is_slow_and_takes_verified_recipients_only() -> None:
@@ -115,6 +142,8 @@ async def test_people_are_told_what_to_paste() -> None:
 
     assert any(line.startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:") for line in lines)
     assert any(line.startswith("export TANK_OUTBOUND_QUEUE_URL=http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("export TANK_EVENT_QUEUE_URL=http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("export TANK_EVENT_TOPIC_ARNS=arn:aws:sns:") for line in lines)
     assert process.returncode == 0
 
 
@@ -124,6 +153,12 @@ async def test_people_are_told_what_to_paste() -> None:
         pytest.param(["--host", "0.0.0.0"], 2, "loopback", id="not-on-loopback"),  # noqa: S104 - is to be refused
         pytest.param(["--port", "0", "--queue", "bad name"], 2, "alphanumeric", id="no-queue-name"),
         pytest.param(["--port", "0", "--daily-quota", "0"], 2, "--daily-quota", id="no-quota"),
+        pytest.param(["--port", "0", "--fate", "a@x.org"], 2, "--fate a@x.org: ", id="no-fate"),
+        pytest.param(["--port", "0", "--fate", "a@x.org=fame"], 2, "one of success, bounce", id="unknown-fate"),
+        pytest.param(
+            ["--port", "0", "--event-queue", "tank-outbound"], 2, "queue of their own", id="one-queue-for-all"
+        ),
+        pytest.param(["--port", "0", "--event-queue", "bad name"], 2, "alphanumeric", id="no-event-queue-name"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_in_a_line(arguments: list[str], code: int, said: str) -> None:
@@ -143,16 +178,3 @@ async def test_a_port_in_use_is_an_outside_failure_with_a_remedy() -> None:
     assert process.returncode == 75
     assert "--port 0" in err.decode()
     assert len(err.splitlines()) == 1
-
-
-async def test_without_its_extra_it_says_what_to_install() -> None:
-    program = (
-        "import sys\nfrom tank_mailer.cli import main\n"
-        "sys.modules['aiohttp'] = None\nsys.argv = ['tank-mailer', 'standin']\nmain()"
-    )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=PIPE)
-    async with asyncio.timeout(PATIENCE_S):
-        _, err = await process.communicate()
-
-    assert process.returncode == 75
-    assert "pip install 'tank-mailer[demo]'" in err.decode()

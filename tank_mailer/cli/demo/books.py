@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tank_mailer.adapters.desk_events import RecipientStatus, read_recipient
 from tank_mailer.adapters.schema import asides, jobs, recipients
 from tank_mailer.cli.demo.jobs import DROPPED, NOT_QUEUED, Entry
 from tank_mailer.core.job import email_id_tag
@@ -39,6 +40,7 @@ class Fate:
         state: the ledger's, or `waiting`, `dropped`, `not_queued`.
         why: a sentence, for people.
         mails: how many SES accepted for it.
+        recipients: how far it has come for each, by address.
     """
 
     queue_message_id: str
@@ -48,6 +50,7 @@ class Fate:
     why: str
     attempts: int = 0
     mails: int = 0
+    recipients: Mapping[str, RecipientStatus] = field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
@@ -69,7 +72,7 @@ class Books:
     rows: Mapping[str, Mapping[str, Any]]
     asides: Mapping[str, Mapping[str, Any]]
     settled: Mapping[str, Mapping[str, Any]]  # the last line of the daemon's log about it
-    left_out: Mapping[str, Sequence[str]]  # addresses, by email_id
+    recipients: Mapping[str, Sequence[RecipientStatus]]  # by email_id
     accepted: Counter[str] = field(default_factory=Counter)  # mails, by the tag
 
     def fate_of(self, sent: Sent) -> Fate:
@@ -99,6 +102,7 @@ class Books:
             why=self._why(row),
             attempts=row["attempt"],
             mails=self.accepted[email_id_tag(email_id)],
+            recipients={one.address: one for one in self.recipients.get(email_id, ())},
         )
 
     def _why(self, row: Mapping[str, Any]) -> str:
@@ -108,7 +112,8 @@ class Books:
         if row["state"] == State.ACCEPTED and row["attempt"] > 1:
             cause = "SES's answer had been lost" if row["resends"] else "SES had said: not now"
             said.append(f"at attempt {row['attempt']}; {cause}")
-        if row["state"] == State.ACCEPTED and (left_out := self.left_out.get(row["email_id"])):
+        left_out = [r.address for r in self.recipients.get(row["email_id"], ()) if r.status is Status.SUPPRESSED]
+        if row["state"] == State.ACCEPTED and left_out:
             said.append(f"left out: {', '.join(left_out)}")
         return "; ".join(said)
 
@@ -126,19 +131,19 @@ def fate_of_aside(aside: Mapping[str, Any]) -> Fate:
 
 async def read_books(engine: AsyncEngine, *, log: Path, accepted: Iterable[Accepted]) -> Books:
     """Read everything once."""
-    suppressed = sa.select(recipients).where(recipients.c.status == int(Status.SUPPRESSED))
     async with engine.connect() as connection:
         rows = (await connection.execute(sa.select(jobs))).mappings().all()
         kept = (await connection.execute(sa.select(asides))).mappings().all()
-        dropped = (await connection.execute(suppressed)).mappings().all()
-    left_out: dict[str, list[str]] = {}
-    for note in dropped:
-        left_out.setdefault(note["email_id"], []).append(note["address"])
+        noted = (await connection.execute(sa.select(recipients).order_by(recipients.c.address))).mappings().all()
+    statuses = dict[str, list[RecipientStatus]]()
+    for note in noted:
+        one = read_recipient(note["address"], note["status"], note["reason"], note["updated_at"])
+        statuses.setdefault(note["email_id"], []).append(one)
     return Books(
         rows={row["queue_message_id"]: dict(row) for row in rows},
         asides={aside["queue_message_id"]: dict(aside) for aside in kept},
         settled=_read_log(log),
-        left_out=left_out,
+        recipients=statuses,
         accepted=Counter(mail.tags.get("email_id", "") for mail in accepted),
     )
 

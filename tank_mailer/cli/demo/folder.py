@@ -12,10 +12,10 @@ ENV_FILE: Final = "demo.env"
 
 # All times are as short as the settings' rules allow with some room, so that nobody waits for a demo.
 SETTINGS: Final[Mapping[str, str]] = {
-    "TANK_CONFIGURATION_SET": "tank",
-    "TANK_IN_DOUBT_WAIT_S": "5",
+    "TANK_IN_DOUBT_WAIT_S": "30",  # events settle doubts long before; this is for what gets lost with --keep
     "TANK_SES_TIMEOUT_S": "5",
     "TANK_VISIBILITY_TIMEOUT_S": "30",
+    "TANK_HTTP_LISTEN": "",  # the port may be a real daemon's
     "TANK_LOG_FORMAT": "json",
     "TANK_NODE": "demo",
 }
@@ -69,13 +69,9 @@ class Folder:
         """The daemon's settings, for `--env-file`."""
         return self.path / ENV_FILE
 
-    def settings(self, sdk: Mapping[str, str], queue_url: str) -> dict[str, str]:
-        """All that the daemon is told; `sdk` leads it to the stand-in."""
-        own = {
-            "TANK_OUTBOUND_QUEUE_URL": queue_url,
-            "TANK_DATABASE_URL": f"sqlite+aiosqlite:///{self.store}",
-        }
-        return {**sdk, **own, **SETTINGS}
+    def settings(self, surroundings: Mapping[str, str]) -> dict[str, str]:
+        """All that the daemon is told; `surroundings` lead it to the stand-in and to the web server."""
+        return {**surroundings, "TANK_DATABASE_URL": f"sqlite+aiosqlite:///{self.store}", **SETTINGS}
 
     def write_env_file(self, settings: Mapping[str, str]) -> None:
         """Keep the settings for the commands that look further."""

@@ -1,18 +1,23 @@
 """The demo's jobs: a mixed set, each with what is expected to become of it; or the lines of a file."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tank_mailer.core.errors import Reason
-from tank_mailer.core.job import parse_job
+from tank_mailer.core.event import EventKind
+from tank_mailer.core.job import EmailJob, parse_job
 from tank_mailer.core.ledger import State
+from tank_mailer.core.status import Status
 
 SENDER: Final = "Tank Shop <shop@example.com>"
 BOUNCED: Final = "bounced@example.org"  # on the suppression list from the start
-DOUBLED: Final = "arrived twice: SES's answer was lost; with SES events (a later version) it would not"
+SIMULATOR: Final = "simulator.amazonses.com"  # SES: mailbox simulator; what comes back goes by the name before the @
+DEAD_MAILBOX: Final = f"bounce@{SIMULATOR}"
+ANNOYED: Final = f"complaint@{SIMULATOR}"
+SETTLED: Final = "SES's answer was lost; its event has settled the doubt, and nothing was sent again"
 NOT_QUEUED: Final = "not_queued"
 DROPPED: Final = "dropped"
 
@@ -25,6 +30,7 @@ class Entry:
         fate: the state that it is to end in; None: any end will do.
         reason: the reason that goes with it.
         mails: how many SES is to accept.
+        statuses: of recipients to whom the mail is not simply delivered, by address.
         told: what is special about it.
         name: stands for it where no email_id can be read.
     """
@@ -33,6 +39,7 @@ class Entry:
     fate: str | None = None
     reason: str | None = None
     mails: int = 1
+    statuses: Mapping[str, Status] = field(default_factory=dict)
     told: str = ""
     name: str = ""
 
@@ -40,6 +47,14 @@ class Entry:
     def email_id(self) -> str | None:
         """As far as it can be read."""
         return parse_job(self.body).email_id
+
+    def expected_statuses(self) -> Mapping[str, Status]:
+        """What each recipient's status is to be in the end; nothing where any will do, or none is kept."""
+        job = parse_job(self.body)
+        if not isinstance(job, EmailJob) or self.fate not in {State.ACCEPTED, State.SUPPRESSED}:
+            return {}
+        usual = Status.DELIVERED if self.fate == State.ACCEPTED else Status.SUPPRESSED
+        return {one.key: self.statuses.get(one.key, usual) for one in job.recipients}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +64,11 @@ class Play:
     Attributes:
         opening: one whose answer is lost on the way; goes first and alone.
         main: go together.
-        sequel: go once all of `main` have ended, for they come again to what was accepted before.
+        sequel: go once all of `main` have ended and SES has reported on them, for they come again to what was.
         suppressed: addresses on the suppression list from the start.
         throttles: so many calls in the middle of `main` are told that the rate was exceeded.
+        reports: kinds of events that SES is to report; any others may come too.
+        learned: addresses that its reports are to put on the suppression list, each with the reason; empty: any.
     """
 
     main: tuple[Entry, ...]
@@ -59,6 +76,8 @@ class Play:
     sequel: tuple[Entry, ...] = ()
     suppressed: tuple[str, ...] = ()
     throttles: int = 0
+    reports: Collection[EventKind] = ()
+    learned: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -74,17 +93,21 @@ def read_play(path: Path) -> Play:
 
 
 def mixed_play() -> Play:
-    """About forty jobs that show what can become of one."""
+    """About fifty jobs that show what can become of one."""
     receipt = _accepted("receipt-2001", subject="Your receipt")
     return Play(
-        opening=_accepted("answer-lost", mails=2, told=DOUBLED),
-        main=tuple(_interleaved([receipt, *_good()], [*_bad(), *_without_a_mail()])),
+        opening=_accepted("answer-lost", told=SETTLED),
+        main=tuple(_interleaved([receipt, *_good(), *_simulated()], [*_bad(), *_without_a_mail()])),
         sequel=(
             _entry(receipt.body, DROPPED, Reason.DUPLICATE),
             _ended("receipt-2001", State.INVALID, Reason.ID_CONFLICT, subject="Another receipt"),
+            _ended("bounces-again", State.SUPPRESSED, Reason.SUPPRESSED, to=DEAD_MAILBOX, told="had bounced"),
+            _ended("complains-again", State.SUPPRESSED, Reason.SUPPRESSED, to=ANNOYED, told="had complained"),
         ),
         suppressed=(BOUNCED,),
         throttles=3,
+        reports=frozenset(EventKind) - {EventKind.REJECT, EventKind.RENDERING_FAILURE, EventKind.SUBSCRIPTION},
+        learned={DEAD_MAILBOX: Reason.HARD_BOUNCE, ANNOYED: Reason.COMPLAINT},
     )
 
 
@@ -99,9 +122,22 @@ def _good() -> Iterator[Entry]:
     yield _accepted("plain-text", text="Hello!", headers={"X-Campaign": "spring"}, tags={"team": "shop"},
                     told="plain text, header and tag of its own")  # fmt: skip
     yield _accepted("not-again", at_most_once=True, told="at_most_once: a doubt would not be sent again")
-    yield _accepted("partly", to=["well@example.org", BOUNCED], told="one of two is suppressed")
+    yield _accepted("partly", to=["well@example.org", BOUNCED], statuses={BOUNCED: Status.SUPPRESSED},
+                    told="one of two is suppressed")  # fmt: skip
     for number in range(1001, 1021):
         yield _accepted(f"order-{number}", to=f"customer-{number}@example.org", subject=f"Your order {number}")
+
+
+def _simulated() -> Iterator[Entry]:
+    """What SES reports when the mail has been accepted."""
+    yield _accepted("delivered", to=f"success@{SIMULATOR}")
+    yield _accepted("bounces", to=DEAD_MAILBOX, statuses={DEAD_MAILBOX: Status.HARD_BOUNCED}, told="no such mailbox")
+    yield _accepted("complains", to=ANNOYED, statuses={ANNOYED: Status.COMPLAINED}, told="is called spam")
+    yield _accepted("out-of-office", to=f"ooto@{SIMULATOR}", told="an automatic reply, which is no bounce")
+    full = f"softbounce@{SIMULATOR}"
+    yield _accepted("mailbox-full", to=full, statuses={full: Status.SOFT_BOUNCED}, told="five in a row would suppress")
+    yield _accepted("delayed", to=f"delay@{SIMULATOR}", told="SES tries for a while, then it is delivered")
+    yield _accepted("read", to=f"click@{SIMULATOR}", told="opened, and a link clicked")
 
 
 def _bad() -> Iterator[Entry]:
@@ -130,16 +166,20 @@ def _interleaved(many: list[Entry], few: list[Entry]) -> Iterator[Entry]:
     yield from few
 
 
-def _accepted(email_id: str, *, mails: int = 1, told: str = "", **changes: object) -> Entry:
-    return _entry(_body(email_id, changes), State.ACCEPTED, mails=mails, told=told)
+def _accepted(
+    email_id: str, *, statuses: Mapping[str, Status] | None = None, told: str = "", **changes: object
+) -> Entry:
+    return Entry(body=_body(email_id, changes), fate=State.ACCEPTED, mails=1, statuses=statuses or {}, told=told)
 
 
-def _ended(email_id: str | None, fate: State, reason: Reason, *, name: str = "", **changes: object) -> Entry:
-    return _entry(_body(email_id, changes), fate, reason, name=name)
+def _ended(
+    email_id: str | None, fate: State, reason: Reason, *, told: str = "", name: str = "", **changes: object
+) -> Entry:
+    return _entry(_body(email_id, changes), fate, reason, told=told, name=name)
 
 
-def _entry(body: str, fate: str, reason: str | None = None, *, mails: int = 0, told: str = "", name: str = "") -> Entry:
-    return Entry(body=body, fate=fate, reason=reason, mails=mails, told=told, name=name)
+def _entry(body: str, fate: str, reason: str, *, told: str = "", name: str = "") -> Entry:
+    return Entry(body=body, fate=fate, reason=reason, mails=0, told=told, name=name)
 
 
 def _body(email_id: str | None, changes: dict[str, object]) -> str:

@@ -1,7 +1,7 @@
 """The demo's live progress: a bar at a terminal, a line now and then elsewhere."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -12,11 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tank_mailer.cli.demo.stage import Standing
+from tank_mailer.cli.demo.standing import Standing
 
 BAR_WIDTH: Final = 40
 LINE_EVERY_S: Final = 2.0
 RATE_OVER_S: Final = 2.0
+
+_Fact = tuple[str, int, str]  # name, number, style
 
 
 class Progress(Protocol):
@@ -46,10 +48,11 @@ class _Lines:
         if standing.elapsed_s - self._told_s < LINE_EVERY_S:
             return
         self._told_s = standing.elapsed_s
-        facts = ", ".join(f"{name} {number}" for name, number, _ in _facts(standing) if number or name == "mails")
+        told = [fact for fact in (*_facts(standing), *_feedback(standing)) if fact[1] or fact[0] == "mails"]
+        facts = ", ".join(f"{name} {number}" for name, number, _ in told)
         line = f"{standing.settled}/{standing.total} ended; {facts}"
         if line != self._told:
-            self.console.print(f"{standing.elapsed_s:4.0f} s  {line}")
+            self.console.print(f"{standing.elapsed_s:4.0f} s  {line}", soft_wrap=True)
             self._told = line
 
 
@@ -62,7 +65,7 @@ class _Display:
         self._mails.append((standing.elapsed_s, standing.mails))
         while self._mails[0][0] < standing.elapsed_s - RATE_OVER_S:
             self._mails.popleft()
-        self.live.update(Group(self._bar(standing), self._line(standing)))
+        self.live.update(Group(self._bar(standing), self._line(standing), _written(_feedback(standing))))
 
     def _bar(self, standing: Standing) -> RenderableType:
         table = Table.grid(padding=(0, 1))
@@ -71,19 +74,29 @@ class _Display:
         return table
 
     def _line(self, standing: Standing) -> RenderableType:
-        line = Text()
-        for name, number, style in _facts(standing):
-            line.append(f"{name} ", "dim")
-            line.append(f"{number:<3} ", style if number else "dim")
+        line = _written(_facts(standing))
         (first_s, first), (last_s, last) = self._mails[0], self._mails[-1]
         if last_s > first_s:
             line.append(f"{(last - first) / (last_s - first_s):.0f} mails a second", "dim")
         return line
 
 
-def _facts(standing: Standing) -> Iterator[tuple[str, int, str]]:
+def _written(facts: Iterable[_Fact]) -> Text:
+    line = Text()
+    for name, number, style in facts:
+        line.append(f"{name} ", "dim")
+        line.append(f"{number:<3} ", style if number else "dim")
+    return line
+
+
+def _facts(standing: Standing) -> Iterator[_Fact]:
     yield "waiting", standing.waiting, "bold"
     yield "in work", standing.in_work, "bold cyan"
     yield "put off", standing.deferred, "bold yellow"
     yield "in doubt", standing.in_doubt, "bold magenta"
     yield "mails", standing.mails, "bold green"
+
+
+def _feedback(standing: Standing) -> Iterator[_Fact]:
+    yield "SES reported", standing.events, "bold green"
+    yield "web server told", standing.told, "bold green"

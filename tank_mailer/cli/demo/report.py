@@ -12,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tank_mailer.cli.demo.books import Fate
+from tank_mailer.cli.demo.ending import Ending
 from tank_mailer.cli.demo.folder import ENV_FILE, LOG, Folder
-from tank_mailer.cli.demo.result import Ending, Result, counted
+from tank_mailer.cli.demo.jobs import SIMULATOR
+from tank_mailer.cli.demo.result import Result, counted
 from tank_mailer.cli.demo.stage import Stage
 from tank_mailer.cli.options import printable
 from tank_mailer.cli.standin import PRODUCERS, exports, observers
@@ -91,8 +93,7 @@ def print_look_further(console: Console, folder: Folder, result: Result, command
         result: gives a job to ask about.
         commands: those that this version has.
     """
-    job = next((ending.fate.email_id for ending in result.endings if ending.fate.attempts > 1), None)
-    job = job or next((ending.fate.email_id for ending in result.endings if ending.fate.email_id), None)
+    job = _most_eventful(result)
     lines = [f"cd {quote(str(folder.path))}"]
     for name, argument in LOOK_FURTHER:
         if name not in commands or (argument and not job):
@@ -104,12 +105,20 @@ def print_look_further(console: Console, folder: Folder, result: Result, command
         console.print(Text(f"  {printable(line)}"), soft_wrap=True)
 
 
+def _most_eventful(result: Result) -> str | None:
+    """The job of which there is most to see."""
+    kinds = {job: len(set(found)) for (job, _), found in result.feedback.memory.kinds.items()}
+    jobs = [ending.fate.email_id for ending in result.endings if ending.fate.email_id]
+    return max(jobs, key=lambda job: kinds.get(job, 0), default=None)
+
+
 def print_surroundings(console: Console, stage: Stage) -> None:
     """What runs where, before it begins."""
     console.print(
-        Text.assemble(("tank-mailer demo", "bold"), ": the real daemon, and a local SQS and SES; no AWS account.")
+        Text.assemble(("tank-mailer demo", "bold"), ": the real daemon, with a local SQS and SES; no AWS account.")
     )
     console.print(Text(f"  SQS and SES  {stage.standin.url}"), soft_wrap=True)
+    console.print(Text(f"  web server   {stage.web_server.url}, which is told of each change"), soft_wrap=True)
     console.print(Text(f"  folder       {stage.folder.path}: store, {LOG}, settings"), soft_wrap=True)
     console.print()
 
@@ -119,10 +128,12 @@ def print_for_producers(console: Console, stage: Stage) -> None:
     names = (name for name in stage.settings if name.startswith("AWS_") or name == "TANK_OUTBOUND_QUEUE_URL")
     environment = {name: stage.settings[name] for name in names}
     text = (
-        "\nStill running: stand-in and daemon. In another terminal:\n\n"
+        "\nStill running: stand-in, web server and daemon. In another terminal:\n\n"
         f"{exports(environment)}\n\n# A job; each email needs an email_id of its own:\n{PRODUCERS}\n"
         f"# What SES's stand-in saw:\n{observers(stage.standin.url)}\n\n"
-        "Each job's end is shown here as it comes. Ctrl-C stops all.\n"
+        f"Mail to bounce+1@{SIMULATOR} bounces; other names there are complaint,\n"
+        "ooto, softbounce, delay, reject, open, click. Any +1, +2 makes another mailbox, not suppressed yet.\n\n"
+        "Each job's end, and what the web server is told, is shown here as it comes. Ctrl-C stops all.\n"
     )
     console.print(Text(text), soft_wrap=True)
 

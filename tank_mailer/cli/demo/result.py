@@ -1,42 +1,18 @@
-"""How the demo ended: each job's fate against what was expected, and the verdict on the whole."""
+"""How the demo ended: each job's fate and what came back, against what was expected; the verdict on the whole."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tank_mailer.cli.demo.books import Books, Fate, busiest_second
+from tank_mailer.cli.demo.books import busiest_second
+from tank_mailer.cli.demo.ending import Ending
+from tank_mailer.cli.demo.feedback import Feedback
 from tank_mailer.cli.demo.folder import Folder
-from tank_mailer.cli.demo.jobs import NOT_QUEUED, Entry
+from tank_mailer.cli.demo.jobs import Play
 from tank_mailer.cli.demo.stage import Stage
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """One entry and its fate."""
-
-    entry: Entry
-    fate: Fate
-
-    @property
-    def is_as_expected(self) -> bool:
-        """Whether it is what an operator would want of it."""
-        return self.fate.is_as_expected(self.entry)
-
-    @property
-    def name(self) -> str:
-        """What to call it: email_id, what is written in its place, or the queue message's id."""
-        return self.fate.email_id or self.entry.name or self.fate.queue_message_id[:8]
-
-    @property
-    def why(self) -> str:
-        """All that there is to say, for people."""
-        told = [self.entry.told] if self.entry.told else []
-        if self.fate.why and not (self.entry.fate == State.ACCEPTED and self.entry.mails > 1):
-            told.append(self.fate.why)
-        return "; ".join(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +27,9 @@ class Result:
         faults: what went wrong with the demo itself.
     """
 
+    play: Play
     endings: Sequence[Ending]
+    feedback: Feedback
     seconds: float
     mails: int
     strangers: int
@@ -70,39 +48,36 @@ class Result:
         """What is not as expected, in a line each."""
         said = list(self.faults)
         for ending in self.endings:
-            if ending.fate.state == NOT_QUEUED:
-                said.append(f"{ending.name} is nothing that SQS takes")
-            elif not ending.fate.has_ended:
-                said.append(f"{ending.name} has no end: {ending.fate.state}, {ending.why or 'no reason given'}")
-            elif not ending.is_as_expected:
-                said.append(f"{ending.name} ended as {_spelled(ending.fate)}; expected: {_wanted(ending.entry)}")
+            said += ending.complaints()
         if self.strangers:
             said.append(f"SES accepted {self.strangers} mails that belong to none of the jobs")
         if self.forbidden:
             said.append(f"{self.forbidden} mails went to an address on the suppression list")
         if self.throttled:
             said.append(f"SES sent {self.throttled} calls back as too fast")
+        said += self.feedback.complaints(self.play, self.endings)
         return said
 
     def verdict(self) -> str:
-        """The whole in a sentence or two."""
+        """The whole in a few sentences."""
         if complaints := self.complaints():
             return f"Not as expected: {'; '.join(complaints)}."
-        accepted = [ending for ending in self.endings if ending.fate.state == State.ACCEPTED]
-        doubled = [ending.name for ending in accepted if ending.fate.mails > 1]
-        others = len(self.endings) - len(accepted)
-        but = f", but {', '.join(doubled)}, whose answer was lost" if doubled else ""
-        once = f", each exactly once{but}" if accepted else ""
+        accepted = sum(ending.fate.state == State.ACCEPTED for ending in self.endings)
+        others = len(self.endings) - accepted
+        once = ", each exactly once" if accepted else ""
         rest = f"; {others} ended without a mail, each with its reason" if others else ""
         whole = " (a job of several goes as a whole)" if self.busiest > self.allowed else ""
         return (
-            f"{_jobs(len(self.endings))} in {self.seconds:.0f} s, none lost: {len(accepted)} accepted{once}"
-            f"{rest}. The busiest second had {self.busiest} recipients; the account allows"
-            f" {self.allowed:g}{whole}."
+            f"{_counted(len(self.endings), 'job')} in {self.seconds:.0f} s, none lost: {accepted} accepted{once}"
+            f"{rest}. The busiest second had {_counted(self.busiest, 'recipient')}; the account allows"
+            f" {self.allowed:g}{whole}. SES reported {_counted(self.feedback.memory.reported.total(), 'event')}, all"
+            f" recorded; the web server was told {_counted(len(self.feedback.told), 'change')}, of each job in order,"
+            " each rightly signed."
         )
 
     def as_json(self, folder: Folder, environment: Mapping[str, str]) -> dict[str, Any]:
         """For scripts."""
+        feedback = self.feedback
         return {
             "ok": self.is_ok,
             "verdict": self.verdict(),
@@ -113,33 +88,47 @@ class Result:
             "log": str(folder.log),
             "env_file": str(folder.env_file),
             "environment": dict(environment),
-            "jobs": [
+            "jobs": [_job(ending) for ending in self.endings],
+            "events": {kind.word: number for kind, number in sorted(feedback.memory.reported.items())},
+            "suppressions": [
                 {
-                    "email_id": ending.fate.email_id,
-                    "queue_message_id": ending.fate.queue_message_id,
-                    "state": ending.fate.state,
-                    "reason": ending.fate.reason,
-                    "why": ending.why,
-                    "attempts": ending.fate.attempts,
-                    "times_accepted": ending.fate.mails,
-                    "as_expected": ending.is_as_expected,
+                    "address": entry.address,
+                    "reason": entry.reason,
+                    "source": entry.source,
+                    "mails": feedback.mails_to.get(entry.address, 0),
                 }
-                for ending in self.endings
+                for entry in feedback.memory.suppressions
             ],
+            "web_server": {
+                "told": [arrival.shape() for arrival in feedback.told],
+                "repeated": feedback.repeated,
+                "wrong_signatures": feedback.unsigned,
+            },
         }
 
 
-def judge(stage: Stage, books: Books, *, suppressed: Collection[str], seconds: float, faults: Sequence[str]) -> Result:
+async def judge(stage: Stage, play: Play, *, seconds: float, faults: Sequence[str]) -> Result:
     """Compare what was put on the queue with what became of it."""
+    books = await stage.books()
     endings = [Ending(one.entry, books.fate_of(one)) for one in stage.sent]
     known = {email_id_tag(ending.fate.email_id) for ending in endings if ending.fate.email_id}
     log, account = stage.standin.state.mailbox.log, stage.standin.state.account
+    feedback = Feedback(
+        memory=await stage.memory(),
+        published=stage.published,
+        told=tuple(stage.web_server.told),
+        repeated=stage.web_server.repeated,
+        unsigned=stage.web_server.unsigned,
+        mails_to=Counter(address for mail in log for address in mail.to + mail.cc + mail.bcc),
+    )
     return Result(
+        play=play,
         endings=endings,
+        feedback=feedback,
         seconds=seconds,
         mails=len(log),
         strangers=sum(count for tag, count in books.accepted.items() if tag not in known),
-        forbidden=sum(not set(suppressed).isdisjoint(mail.to + mail.cc + mail.bcc) for mail in log),
+        forbidden=sum(feedback.mails_to[address] for address in play.suppressed),
         busiest=busiest_second(log),
         allowed=account.settings.max_send_rate,
         throttled=sum(throttle.cause == "rate" for throttle in account.throttles),
@@ -152,15 +141,20 @@ def counted(result: Result) -> Counter[str]:
     return Counter(ending.fate.state for ending in result.endings)
 
 
-def _spelled(fate: Fate) -> str:
-    return f"{fate.state}{f' ({fate.reason})' if fate.reason else ''} and {fate.mails} mails"
+def _job(ending: Ending) -> dict[str, Any]:
+    fate = ending.fate
+    return {
+        "email_id": fate.email_id,
+        "queue_message_id": fate.queue_message_id,
+        "state": fate.state,
+        "reason": fate.reason,
+        "why": ending.why,
+        "attempts": fate.attempts,
+        "times_accepted": fate.mails,
+        "recipients": [one.shape() for one in fate.recipients.values()],
+        "as_expected": ending.is_as_expected,
+    }
 
 
-def _wanted(entry: Entry) -> str:
-    if entry.fate is None:
-        return "an end, and one mail if it is accepted"
-    return f"{entry.fate}{f' ({entry.reason})' if entry.reason else ''} and {entry.mails} mails"
-
-
-def _jobs(number: int) -> str:
-    return f"{number} job{'' if number == 1 else 's'}"
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -13,16 +13,17 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from tank_mailer.cli.demo import report
+from tank_mailer.cli.demo import report, report_feedback
 from tank_mailer.cli.demo.books import Fate, fate_of_aside
 from tank_mailer.cli.demo.daemon import DaemonDiedError
 from tank_mailer.cli.demo.folder import Folder, FolderTakenError
 from tank_mailer.cli.demo.jobs import Play, mixed_play, read_play
+from tank_mailer.cli.demo.perform import perform
 from tank_mailer.cli.demo.progress import Progress, progress_on
 from tank_mailer.cli.demo.result import Result, judge
-from tank_mailer.cli.demo.stage import PortTakenError, Stage, StalledError, perform, set_up
+from tank_mailer.cli.demo.stage import PortTakenError, Stage, StalledError, set_up
 from tank_mailer.cli.options import errors, printable
-from tank_mailer.cli.standin import EXIT_OUTSIDE, EXIT_USAGE, STOP_SIGNALS
+from tank_mailer.cli.standin import EVENTS, EXIT_OUTSIDE, EXIT_USAGE, STOP_SIGNALS
 from tank_mailer.core.errors import StoreError
 from tank_mailer.standin import StandinOptions
 
@@ -89,7 +90,7 @@ class _Show:
     async def run(self, caller: Mapping[str, str]) -> int:
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
-        options = StandinOptions(port=self.wanted.port, identities=self.wanted.identities)
+        options = StandinOptions(port=self.wanted.port, identities=self.wanted.identities, event_queue=EVENTS)
         try:
             async with set_up(self.folder, self.play, options=options, caller=caller) as stage:
                 return await self._run_on(stage)
@@ -126,10 +127,10 @@ class _Show:
         seconds = time.monotonic() - stage.began_s
         if not self.wanted.keeps:
             stage.daemon.drain()
-        books = await stage.books()
-        result = judge(stage, books, suppressed=self.play.suppressed, seconds=seconds, faults=faults)
+        result = await judge(stage, self.play, seconds=seconds, faults=faults)
         if not self.wanted.as_json:
             report.print_table(self.output, result)
+            report_feedback.print_feedback(self.output, result)
         if not self.wanted.keeps and (code := await stage.daemon.end()):
             faults.append(f"the daemon ended with exit code {code}; see {self.folder.log}")
         self._tell(stage, result)
@@ -138,9 +139,9 @@ class _Show:
         return 0 if result.is_ok else EXIT_NO
 
     async def _see_to_the_end(self, stage: Stage, progress: Progress) -> None:
-        """Return when every message has left the queue."""
+        """Return when every message has left the queues, and the web server knows of everything."""
         performing = asyncio.create_task(perform(stage, self.play))
-        settled, moved_s = -1, time.monotonic()
+        seen, moved_s = tuple[int, ...](), time.monotonic()
         try:
             while True:
                 stage.daemon.require_alive()
@@ -148,10 +149,10 @@ class _Show:
                 progress.show(standing)
                 if performing.done():
                     performing.result()
-                    if standing.waiting + standing.in_work == 0:
+                    if await stage.is_over():
                         return
-                if standing.settled != settled:
-                    settled, moved_s = standing.settled, time.monotonic()
+                if standing.progress != seen:
+                    seen, moved_s = standing.progress, time.monotonic()
                 elif time.monotonic() - moved_s > self.wanted.stall_s:
                     raise StalledError(f"nothing has come to an end for {self.wanted.stall_s:.0f} s")
                 await asyncio.sleep(TICK_S)
@@ -171,13 +172,15 @@ class _Show:
         """Go on until a signal; show the end of each job that others put on the queue."""
         told = self.beside if self.wanted.as_json else self.output
         report.print_for_producers(told, stage)
-        known = await self._ends(stage)
+        known, told_of = await self._ends(stage), len(stage.web_server.told)
         while not self.stop.is_set():
             stage.daemon.require_alive()
             ends = await self._ends(stage)
             for key in ends.keys() - known.keys():
                 report.print_end(told, ends[key])
-            known = ends
+            for arrival in stage.web_server.told[told_of:]:
+                report_feedback.print_arrival(told, arrival)
+            known, told_of = ends, len(stage.web_server.told)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self.stop.wait()

@@ -1,10 +1,9 @@
-"""The demo's stage: stand-in, queues and daemon come up, and the play goes on the queue."""
+"""The demo's stage: stand-in, queues, web server and daemon come up, and are looked at from outside."""
 
-import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,16 +17,27 @@ from tank_mailer.cli.demo.books import Books, Sent, count_states, read_books
 from tank_mailer.cli.demo.daemon import Daemon
 from tank_mailer.cli.demo.folder import Folder
 from tank_mailer.cli.demo.jobs import Entry, Play
-from tank_mailer.cli.standin import DEAD_LETTER, OUTBOUND, no_port, queue_url, redrive, sdk_environment
+from tank_mailer.cli.demo.memory import Memory, count_untold, read_memory
+from tank_mailer.cli.demo.standing import Standing
+from tank_mailer.cli.demo.web_server import WebServer
+from tank_mailer.cli.standin import (
+    DEAD_LETTER,
+    EVENTS,
+    OUTBOUND,
+    event_environment,
+    no_port,
+    queue_url,
+    redrive,
+    sdk_environment,
+)
 from tank_mailer.core.address import mailbox_key
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.ledger import State
-from tank_mailer.standin import Kind, Rule, Standin, StandinOptions
+from tank_mailer.core.suppression import MANUAL
+from tank_mailer.standin import Standin, StandinOptions
 from tank_mailer.standin.queue import Place, Queue
 
-TICK_S: Final = 0.1
 COUNT_EVERY_S: Final = 0.5  # a look into the store holds the daemon up a little
-SEND_EMAIL: Final = "SendEmail"
 OK: Final = 200
 
 
@@ -37,20 +47,6 @@ class PortTakenError(Exception):
 
 class StalledError(Exception):
     """Nothing has moved for as long as anybody would wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How far the play is, for the progress display. All but `mails` are queue messages."""
-
-    total: int
-    waiting: int = 0
-    in_work: int = 0
-    settled: int = 0
-    mails: int = 0
-    in_doubt: int = 0
-    deferred: int = 0
-    elapsed_s: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -64,6 +60,7 @@ class Stage:
 
     folder: Folder
     standin: Standin
+    web_server: WebServer
     daemon: Daemon
     engine: AsyncEngine
     settings: Mapping[str, str]
@@ -76,6 +73,25 @@ class Stage:
     def queue(self) -> Queue:
         """The daemon's queue, seen from inside SQS."""
         return self.standin.state.queues.named(OUTBOUND).queue
+
+    @property
+    def event_queue(self) -> Queue:
+        """The queue that SES's events come to; what is still on its way counts among its messages."""
+        return self.standin.state.queues.named(EVENTS).queue
+
+    @property
+    def published(self) -> Mapping[str, int]:
+        """How many events of each kind SES has published, by its own word."""
+        return {kind.value: number for kind, number in self.standin.state.events.courier.published.items()}
+
+    def has_heard_all(self) -> bool:
+        """Whether the daemon has dealt with every event of the mails accepted so far."""
+        return not self.event_queue.messages
+
+    async def is_over(self) -> bool:
+        """Whether both queues are empty and the web server knows of everything: nothing more will happen by itself."""
+        is_quiet = not self.queue.messages and self.has_heard_all()
+        return is_quiet and not await count_untold(self.engine)
 
     def has_settled(self, sent: Sequence[Sent]) -> bool:
         """Whether none of them is on the queue any more."""
@@ -111,6 +127,8 @@ class Stage:
             in_work=in_work,
             settled=len(self.sent) - waiting - in_work,
             mails=len(self.standin.state.mailbox.log),
+            events=sum(self.published.values()) - len(self.event_queue.messages),
+            told=len(self.web_server.told),
             in_doubt=self._states[State.IN_DOUBT],
             deferred=self._states[State.DEFERRED],
             elapsed_s=now_s - self.began_s,
@@ -119,6 +137,10 @@ class Stage:
     async def books(self) -> Books:
         """What became of everything so far."""
         return await read_books(self.engine, log=self.folder.log, accepted=self.standin.state.mailbox.log)
+
+    async def memory(self) -> Memory:
+        """What the store has kept of what came back so far."""
+        return await read_memory(self.engine)
 
 
 @asynccontextmanager
@@ -130,7 +152,7 @@ async def set_up(
     Args:
         folder: an empty one, or without a store at least.
         play: whom it wants suppressed is so before the daemon starts.
-        options: of the stand-in.
+        options: of the stand-in, which has the event queue `EVENTS`.
         caller: the environment of the demo itself.
 
     Raises:
@@ -146,14 +168,30 @@ async def set_up(
         for name in (DEAD_LETTER, OUTBOUND):
             standin.state.queues.create(name, {})
         redrive(standin, [OUTBOUND], to=DEAD_LETTER)
-        settings = folder.settings(sdk_environment(standin), queue_url(standin, OUTBOUND))
+        web_server = await stack.enter_async_context(WebServer.start())
+        settings = folder.settings(
+            {
+                **sdk_environment(standin),
+                "TANK_OUTBOUND_QUEUE_URL": queue_url(standin, OUTBOUND),
+                **event_environment(standin),
+                "TANK_WEBHOOK_URL": web_server.url,
+                "TANK_WEBHOOK_SECRET": web_server.secret,
+            }
+        )
         folder.write_env_file(settings)
         location = database.locate(settings["TANK_DATABASE_URL"])
         engine = await stack.enter_async_context(database.open_engine(location, creates=True))
         await database.upgrade(engine)
         await _suppress(engine, play.suppressed)
         daemon = await stack.enter_async_context(Daemon.start(folder, folder.environment(settings, caller)))
-        yield Stage(folder=folder, standin=standin, daemon=daemon, engine=engine, settings=settings)
+        yield Stage(
+            folder=folder,
+            standin=standin,
+            web_server=web_server,
+            daemon=daemon,
+            engine=engine,
+            settings=settings,
+        )
 
 
 async def _suppress(engine: AsyncEngine, addresses: Sequence[str]) -> None:
@@ -161,7 +199,7 @@ async def _suppress(engine: AsyncEngine, addresses: Sequence[str]) -> None:
         {
             "address": mailbox_key(address),
             "reason": Reason.MANUAL.value,
-            "source": "demo",
+            "source": MANUAL,
             "note": "the demo's own",
             "created_at": time.time(),
             "ends_at": None,
@@ -171,34 +209,3 @@ async def _suppress(engine: AsyncEngine, addresses: Sequence[str]) -> None:
     if values:
         async with engine.begin() as connection:
             await connection.execute(suppressions.insert(), values)
-
-
-async def perform(stage: Stage, play: Play) -> None:
-    """Put the play on the queue; returns when all is there, and what has to be first has ended."""
-    faults = stage.standin.state.faults
-    if play.opening is not None:
-        faults.add(Rule(kind=Kind.RESET_AFTER, service="ses", operation=SEND_EMAIL, processed=True))
-        await stage.put([play.opening])
-        await _until(lambda: not faults.rules)
-    if play.throttles:
-        faults.add(
-            Rule(
-                kind=Kind.STATUS,
-                service="ses",
-                operation=SEND_EMAIL,
-                after=len(play.main) // 3,
-                times=play.throttles,
-                status=429,
-                code="TooManyRequestsException",
-                message="Maximum sending rate exceeded.",
-            )
-        )
-    main = await stage.put(play.main)
-    if play.sequel:
-        await _until(lambda: stage.has_settled(main))
-        await stage.put(play.sequel)
-
-
-async def _until(is_so: Callable[[], bool]) -> None:
-    while not is_so():  # noqa: ASYNC110 - the stand-in rings no bell
-        await asyncio.sleep(TICK_S)
