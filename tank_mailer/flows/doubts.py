@@ -11,7 +11,7 @@ from tank_mailer.core.errors import QueueError, StoreError
 from tank_mailer.core.ledger import Row
 from tank_mailer.flows.forever import forever
 from tank_mailer.flows.lease import BATCH
-from tank_mailer.ports import Clock, EventBook, Proven, Queue, Settled
+from tank_mailer.ports import Clock, EventBook, Proven, Queue
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -90,7 +90,7 @@ class Doubts:
                 moved.setdefault(row.lane, []).append(row.doubted_on(due_at, now))
         for lane, rows in moved.items():
             for start in range(0, len(rows), BATCH):
-                await self._hide(self.book, self.queues[lane], rows[start : start + BATCH])
+                await self._move(self.book, self.queues[lane], rows[start : start + BATCH])
 
     async def _due(self, row: Row, now: datetime) -> datetime:
         """When a doubt is to come up: now, if it can be settled; later, if it would come up in vain."""
@@ -103,18 +103,18 @@ class Doubts:
         settling = settle_doubt(row, now=due_at, absence_counts=False, at_most_once=False, policy=self.policy)
         return settling.until if isinstance(settling, WaitOn) else due_at
 
-    async def _hide(self, book: EventBook, queue: Queue, rows: Sequence[Row]) -> None:
+    async def _move(self, book: EventBook, queue: Queue, rows: Sequence[Row]) -> None:
+        """Write first: a message that comes up at once must find its row due."""
+        written = [row for row in rows if await book.put_off(row)]
         now = self.clock.now()
-        entries = [(row.receipt_handle or "", _seconds(row.due_at, now)) for row in rows]
+        entries = [(row.receipt_handle or "", _seconds(row.due_at, now)) for row in written]
+        if not entries:
+            return
         try:
-            answers = await queue.hide(entries)
+            await queue.hide(entries)  # what fails comes up when it did before, and is hidden then
         except QueueError as error:
             log.warning("settle_retried", call="hide", reason=error.reason, detail=error.detail)
-            return
-        for row, answer in zip(rows, answers, strict=True):
-            if answer is Settled.DONE:
-                await book.put_off(row)
-        log.debug("doubts_hidden", doubts=len(rows))
+        log.debug("doubts_hidden", doubts=len(entries))
 
 
 def _seconds(due_at: datetime | None, now: datetime) -> int:
