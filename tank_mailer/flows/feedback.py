@@ -109,6 +109,9 @@ class Feedback:
     async def _receive(self, *, is_standing: bool) -> None:
         if not is_standing:
             await self._busy.wait()
+            if self.most_a_second() is not None:  # many answers at once would hold the loop up, and the mails with it
+                await asyncio.sleep(BUSY_WAIT_S)
+                return
         await self._room.wait()
         await self._store_is_well()
         if self._closing.is_set():
@@ -126,6 +129,7 @@ class Feedback:
         elif len(messages) < BATCH / 2:
             self._busy.clear()
         for message in messages:
+            await asyncio.sleep(0)  # mails have their turn in between
             await self._take(message)
         if messages:
             await self._keep_pace(len(messages))
@@ -218,9 +222,9 @@ class Feedback:
             return
         for one in batch:
             self._done.put_nowait(one.message)
-        self._tell(recorded)
         if recorded.proven:
             await self.doubts.settle(recorded.proven)
+        await self._tell(recorded)
 
     async def _write_apart(self, batch: Sequence[_InHand], error: StoreError) -> None:
         """Find the one event that no database takes; if it is the store that is sick, the messages come again."""
@@ -241,8 +245,10 @@ class Feedback:
             return False
         return True
 
-    def _tell(self, recorded: Recorded) -> None:
-        for recording in recorded.recordings:
+    async def _tell(self, recorded: Recorded) -> None:
+        for number, recording in enumerate(recorded.recordings, start=1):
+            if number % BATCH == 0:
+                await asyncio.sleep(0)  # mails have their turn in between
             if recording.is_new:
                 log.info("event_recorded", **self._fields(recording))
             else:

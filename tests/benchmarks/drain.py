@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tank_mailer.daemon.feedback import EVENTS_BESIDE
 from tests.benchmarks.bench import Bench, Process, Sender, open_bench
 from tests.benchmarks.figure import Figure, at_least, told
 from tests.benchmarks.pace import fullest_second
@@ -15,6 +16,7 @@ EVENTS_QUEUE = "events"
 WARM_UP = 300
 FAR_S = 0.1  # to SQS, each call
 AIM, AIM_FAR = 1_000, 300  # events a second
+RATE_SHARE = 0.9  # TANK_RATE_SHARE, as it comes
 SHARE = 0.95  # of the rate that sends keep beside a backlog
 KINDS = ["SEND", "DELIVERY"]  # of each mail, as it mostly is
 
@@ -49,29 +51,35 @@ async def drained(events: int, *, sqs_latency_s: float = 0.0) -> tuple[float, fl
 async def beside(backlog: int, rate: float) -> list[Figure]:
     """Send at `rate` for as long as a backlog of events is drained."""
     async with open_bench(rate=rate, event_queue=EVENTS_QUEUE) as bench:
-        process = await _started(bench, backlog, TANK_RATE_SHARE="1")
-        await bench.fill(int(rate * 3))
+        await bench.end(await _started(bench, backlog))
+        await _flood(bench, backlog, first=1)  # both hold the stand-in up, and a burst after that is refused
+        await bench.fill(int(backlog * rate / EVENTS_BESIDE * 2))
+        process = await _start(bench)
         await bench.until(process, lambda: _accepted(bench, int(rate)))
-        await _flood(bench, backlog, first=1)
-        await bench.fill(backlog)
         log = await bench.seen("log")
         began, began_s = len(log), time.monotonic()
         await bench.until(process, lambda: _are_recorded(bench, backlog), look_s=0.5)
         took_s = time.monotonic() - began_s
         log = await bench.seen("log")
-        share = (len(log) - began) / took_s / rate
+        share = (len(log) - began) / took_s / (rate * RATE_SHARE)
+        throttles = (await bench.seen("counts"))["throttles"]
         return [
             told(f"backlog of {backlog} events beside {rate:g} mails/s", f"{backlog / took_s:.0f} events/s"),
             at_least("  share of the send rate meanwhile", limit=SHARE, measured=share),
+            told("  refusals meanwhile", str(len(throttles))),
             told("  fullest second of sends", f"{fullest_second([entry['monotonic_s'] for entry in log])} of {rate:g}"),
         ]
 
 
-async def _started(bench: Bench, mails: int, **settings: str) -> Process:
-    """Start the daemon, and let its ledger know the mails that the events will be about."""
+async def _start(bench: Bench) -> Process:
     queue = f"{bench.url}/000000000000/{EVENTS_QUEUE}"
     topic = "arn:aws:sns:eu-west-1:000000000000:ses-events"
-    process = await bench.start(Sender.DAEMON, TANK_EVENT_QUEUE_URL=queue, TANK_EVENT_TOPIC_ARNS=topic, **settings)
+    return await bench.start(Sender.DAEMON, TANK_EVENT_QUEUE_URL=queue, TANK_EVENT_TOPIC_ARNS=topic)
+
+
+async def _started(bench: Bench, mails: int) -> Process:
+    """Start the daemon, and let its ledger know the mails that the events will be about."""
+    process = await _start(bench)
     await bench.until(process, lambda: _is_there(bench.folder))
     await asyncio.to_thread(_fill_ledger, bench.folder, mails // len(KINDS))
     return process
