@@ -236,8 +236,22 @@ class Ledger(Protocol):
     async def find(self, email_id: str) -> Row | None:
         """The job's row."""
 
-    async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
-        """Check the suppression list and write the row of a beginning attempt, in one transaction."""
+    async def begin(
+        self,
+        row: Row,
+        recipients: Collection[str],
+        *,
+        left_out: Sequence[RecipientNote] = (),
+        sent_at: datetime | None = None,
+    ) -> Begun | Overtaken | Suppressed:
+        """Check the suppression list and write the row of a beginning attempt, in one transaction.
+
+        Args:
+            row: as it is to stand.
+            recipients: the mailbox keys of those whom the mail goes to.
+            left_out: those whom it does not go to; written with the row.
+            sent_at: when the job's message was put on its queue: what SES took earlier was another mail.
+        """
 
     async def write(self, change: Change) -> bool:
         """Write a row's next version; False if it was overtaken (a receipt is kept all the same)."""
@@ -346,14 +360,18 @@ class EventBook(Protocol):
     async def put_off(self, row: Row) -> bool:
         """Write a later due time of a job in doubt; False if it was overtaken."""
 
-    async def near_empty(self, at: datetime) -> None:
-        """Note that the event queue was seen near empty."""
+    async def drained(self, until: datetime, at: datetime) -> None:
+        """Note at `at` that whatever the event queue held until then has been read and written."""
 
-    async def absence_counts(self, configuration_set: str, since: datetime) -> bool:
-        """Whether that channel has shown since then that it is alive (DESIGN 6).
+    async def drained_until(self) -> tuple[datetime, datetime] | None:
+        """What was noted last: until when, and when that was noted."""
 
-        A tagged Send event has come back through the same configuration set for a mail of ours that was accepted
-        after `since`, and the event queue has been seen near empty after that.
+    async def newest_proof(self, configuration_set: str, before: datetime) -> datetime | None:
+        """When the newest mail was accepted, by our own clock, of which this set has sent a tagged Send event back.
+
+        Args:
+            configuration_set: SES's events tell of it.
+            before: the event was recorded until then.
         """
 
 

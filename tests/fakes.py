@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
 from typing import Literal, TypeVar
 
 from tank_mailer.core.booking import Known, book, is_about, is_ours, job_of, names_of
-from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.errors import Reason, StoreError, UnstorableError
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.job import EmailJob, email_id_tag
 from tank_mailer.core.ledger import Row, State
@@ -77,7 +77,7 @@ class FakeLedger:
     asides: dict[str, Aside] = field(default_factory=dict)
     suppressions: dict[str, datetime | None] = field(default_factory=dict)
     senders: set[str] = field(default_factory=set)
-    proofs: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
+    proofs: dict[str, list[tuple[str, datetime, int | None]]] = field(default_factory=dict)
     sick: StoreError | None = None
     is_full: bool = False
     begun: list[Row] = field(default_factory=list)
@@ -88,12 +88,25 @@ class FakeLedger:
         await self._answer()
         return self.rows.get(email_id)
 
-    async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
+    async def begin(
+        self,
+        row: Row,
+        recipients: Collection[str],
+        *,
+        left_out: Sequence[RecipientNote] = (),
+        sent_at: datetime | None = None,
+    ) -> Begun | Overtaken | Suppressed:
         await self._answer()
         self._need_room()
         if hit := {key: Reason.SUPPRESSED for key in recipients if self._is_suppressed(key)}:
             return Suppressed(hit)
-        if self._prove(row, attempt=row.attempt - 1) or not self._replace(row):
+        is_new = row.version == 1
+        not_made = replace(row, attempt=row.attempt - 1)
+        is_proven = self._prove(not_made, sent_at=sent_at if is_new else None)
+        is_begun = not is_proven and self._replace(row)
+        if is_proven or is_begun:
+            self._note(left_out)
+        if not is_begun:
             return Overtaken()
         self.begun.append(row)
         return Begun()
@@ -101,7 +114,7 @@ class FakeLedger:
     async def write(self, change: Change) -> bool:
         await self._answer()
         row = change.row
-        is_proven = bool(row.attempt) and row.state is not State.ACCEPTED and self._prove(row, attempt=row.attempt)
+        is_proven = bool(row.attempt) and row.state is not State.ACCEPTED and self._prove(row)
         is_written = not is_proven and self._replace(row)
         if is_written:
             self.written.append(change.row)
@@ -149,13 +162,24 @@ class FakeLedger:
         ends_at = self.suppressions[key]
         return ends_at is None or ends_at > self.clock.now()
 
-    def _prove(self, row: Row, *, attempt: int) -> bool:
+    def _prove(self, row: Row, *, sent_at: datetime | None = None) -> bool:
         """An event that is on record already ends the job, whatever was to be written of it."""
         known = self.proofs.get(row.email_id) or self.proofs.get(email_id_tag(row.email_id)) or []
-        if found := [proof for proof in known if is_about(row, proof[1])]:
+        found = [
+            (ses_message_id, mail_at)
+            for ses_message_id, mail_at, attempt in known
+            if is_about(row, mail_at=mail_at, attempt=attempt, sent_at=sent_at)
+        ]
+        if found:
             proven = row.proven(*min(found, key=lambda proof: proof[1]), self.clock.now())
-            self._replace(replace(proven, version=row.version, attempt=attempt))
+            self._replace(replace(proven, version=row.version))
         return bool(found)
+
+    def _note(self, notes: Iterable[RecipientNote]) -> None:
+        for note in notes:
+            known = self.recipients.get((note.email_id, note.address))
+            if known is None or known.status < note.status:
+                self.recipients[note.email_id, note.address] = note
 
     def _replace(self, row: Row) -> bool:
         before = self.rows.get(row.email_id)
@@ -172,11 +196,8 @@ class FakeLedger:
 
     def _keep_beside(self, change: Change) -> None:
         if change.receipt:
-            self.receipts.setdefault(change.receipt.ses_message_id, change.receipt)
-        for note in change.recipients:
-            known = self.recipients.get((note.email_id, note.address))
-            if known is None or known.status < note.status:
-                self.recipients[note.email_id, note.address] = note
+            self.receipts[change.receipt.ses_message_id] = change.receipt
+        self._note(change.recipients)
         if change.sender:
             self.senders.add(change.sender)
 
@@ -188,6 +209,8 @@ class FakeEventBook:
     Attributes:
         recorded: every event that was written, in order, repetitions too.
         suppressed: addresses that an event suppressed at once.
+        noted: until when the event queue was drained, and when that was noted.
+        by_event: SES's ids that only events have told of.
         poison: SES's ids of mails whose events no database takes.
     """
 
@@ -195,13 +218,14 @@ class FakeEventBook:
     recorded: list[SesEvent] = field(default_factory=list)
     suppressed: list[NewSuppression] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
-    near_empty_at: datetime | None = None
+    noted: tuple[datetime, datetime] | None = None
+    by_event: set[str] = field(default_factory=set)
     _keys: dict[str, tuple[SesEvent, datetime]] = field(default_factory=dict)
 
     async def record(self, events: Sequence[SesEvent]) -> Recorded:
         await self.check()
         if any(event.ses_message_id in self.poison for event in events):
-            raise StoreError(Reason.STORE_SICK, "a value that no database takes")
+            raise UnstorableError(Reason.STORE_SICK, "a value that no database takes")
         ledger, now = self.ledger, self.ledger.clock.now()
         rows = ledger.rows
         tags = {email_id_tag(email_id): email_id for email_id in rows}
@@ -226,10 +250,11 @@ class FakeEventBook:
                         ledger.suppressions[note.recipient] = None
                         self.suppressed.append(NewSuppression(note.recipient, note.suppresses, email_id))
             if email_id is not None and is_ours(event):
-                ledger.proofs.setdefault(email_id, []).append((event.ses_message_id, event.mail_at))
+                ledger.proofs.setdefault(email_id, []).append((event.ses_message_id, event.mail_at, event.attempt))
             recordings.append(Recording(event, email_id, is_new))
         booking = book(fresh, known, now=now)
         for ses_message_id, (email_id, event) in booking.mails.items():
+            self.by_event.add(ses_message_id)
             ledger.receipts[ses_message_id] = Receipt(ses_message_id, email_id, event.attempt or 0, event.mail_at)
         for (email_id, address), rise in booking.rises.items():
             note_ = RecipientNote(email_id, address, rise.status, rise.reason, rise.at)
@@ -269,22 +294,29 @@ class FakeEventBook:
     async def put_off(self, row: Row) -> bool:
         return await self.ledger.write(Change(row))
 
-    async def near_empty(self, at: datetime) -> None:
+    async def drained(self, until: datetime, at: datetime) -> None:
         await self.check()
-        self.near_empty_at = max(at, self.near_empty_at or at)
+        self.noted = until, at
 
-    async def absence_counts(self, configuration_set: str, since: datetime) -> bool:
+    async def drained_until(self) -> tuple[datetime, datetime] | None:
+        await self.check()
+        return self.noted
+
+    async def newest_proof(self, configuration_set: str, before: datetime) -> datetime | None:
         await self.check()
         answered = {r.ses_message_id: r.accepted_at for r in self.ledger.receipts.values()}
-        return any(
-            event.kind is EventKind.SEND
+        found = [
+            answered[event.ses_message_id]
+            for event, recorded_at in self._keys.values()
+            if event.kind is EventKind.SEND
             and is_ours(event)
             and event.is_published
             and event.configuration_set == configuration_set
-            and since < recorded_at < (self.near_empty_at or since)
-            and answered.get(event.ses_message_id, since) > since
-            for event, recorded_at in self._keys.values()
-        )
+            and recorded_at < before
+            and event.ses_message_id in answered
+            and event.ses_message_id not in self.by_event
+        ]
+        return max(found, default=None)
 
 
 def _storable(text: str) -> str:

@@ -106,8 +106,10 @@ class SqlAttic:
         self._looked_to = found[ids[-1]] if ids else before
         if not ids:
             return 0
-        connection.execute(sa.delete(jobs).where(jobs.c.email_id.in_(ids)))
-        return len(ids) + _delete_of_jobs(connection, ids)
+        ended = jobs.c.state.not_in([state.value for state in UNFINISHED])  # another node may have begun one anew
+        forget = sa.delete(jobs).where(jobs.c.email_id.in_(ids), jobs.c.updated_at < before, ended)
+        gone = list(connection.execute(forget.returning(jobs.c.email_id)).scalars())
+        return len(gone) + _delete_of_jobs(connection, gone)
 
     def _events(self, connection: sa.Connection, before: float, limit: int) -> int:
         """Events; with the last one of a job that is gone, what late events had added to it."""

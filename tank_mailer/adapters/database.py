@@ -59,8 +59,15 @@ def locate(url: str) -> Location:
 
 
 @asynccontextmanager
-async def open_engine(location: Location, *, creates: bool = False) -> AsyncIterator[AsyncEngine]:
+async def open_engine(
+    location: Location, *, creates: bool = False, is_patient: bool = False
+) -> AsyncIterator[AsyncEngine]:
     """Open the database.
+
+    Args:
+        location: where it is.
+        creates: whether a file may be made.
+        is_patient: whether a statement may take its time: an index over a large table does.
 
     Raises:
         StoreMissingError: the SQLite file does not exist and `creates` is False.
@@ -80,7 +87,10 @@ async def open_engine(location: Location, *, creates: bool = False) -> AsyncIter
             location.url,
             pool_pre_ping=True,
             pool_size=4,
-            connect_args={"timeout": COMMAND_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
+            connect_args={
+                "timeout": COMMAND_TIMEOUT_S,
+                "command_timeout": None if is_patient else COMMAND_TIMEOUT_S,
+            },
         )
     try:
         yield engine

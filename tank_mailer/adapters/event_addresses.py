@@ -19,6 +19,7 @@ from tank_mailer.core.suppression import SOFT_DAYS, Entry, from_event
 from tank_mailer.ports import NewSuppression
 
 HISTORY = 100  # newest events of one address that are looked at; a run is five mails
+LOCK = sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE")  # two that read before they write
 Owned = tuple[str | None, EventNote]
 
 
@@ -61,6 +62,8 @@ class EventAddresses:
         wanted += self._worn_out(connection, fresh)
         if not wanted:
             return []
+        if connection.dialect.name == "postgresql":  # SQLite locks as it begins; readers go on with both
+            connection.execute(LOCK)
         names = {note.recipient for _, note, _ in wanted if note.recipient}
         looked_up = {"names": [*names, *map(address_hash, names)]}
         before = {

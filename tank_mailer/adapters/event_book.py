@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,14 +12,17 @@ from tank_mailer.adapters import rows
 from tank_mailer.adapters.event_addresses import EventAddresses
 from tank_mailer.adapters.schema import events, jobs, marks, receipts, recipients
 from tank_mailer.adapters.store import Store, insert_for
+from tank_mailer.core.address import address_hash
 from tank_mailer.core.booking import Booking, Known, book, is_ours, job_of, names_of
+from tank_mailer.core.erasure import impersonal
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.meaning import EventNote, notes_of
 from tank_mailer.core.status import Status
-from tank_mailer.ports import Aside, Proven, Receipt, Recorded, Recording
+from tank_mailer.ports import Aside, Change, Proven, Receipt, Recorded, Recording
 
-NEAR_EMPTY = "event_queue_near_empty"  # a mark
+DRAINED, LOOKED = "event_queue_drained", "event_queue_looked"  # marks
+NEWEST = 200  # Send events among which the newest mail is looked for: they come roughly in order
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,7 +40,10 @@ class SqlEventBook:
         )
         self._by_id = sa.select(jobs.c.email_id).where(jobs.c.email_id.in_(names))
         self._by_tag = sa.select(jobs.c.tag, jobs.c.email_id).where(jobs.c.tag.in_(names))
-        self._jobs = sa.select(jobs).where(jobs.c.email_id.in_(names)).order_by(jobs.c.email_id).with_for_update()
+        order = jobs.c.email_id if engine.dialect.name == "sqlite" else sa.collate(jobs.c.email_id, "C")
+        # All lock jobs in the order of their code points, whatever the database's own order is.
+        self._jobs = sa.select(jobs).where(jobs.c.email_id.in_(names)).order_by(order).with_for_update()
+        self._present = sa.select(events.c.key).where(events.c.key.in_(names))
         self._mails = sa.select(receipts.c.email_id, receipts.c.ses_message_id).where(receipts.c.email_id.in_(names))
         self._statuses = sa.select(recipients.c.email_id, recipients.c.address, recipients.c.status).where(
             recipients.c.email_id.in_(names)
@@ -53,7 +59,6 @@ class SqlEventBook:
         self._mark = insert.on_conflict_do_update(
             index_elements=[marks.c.name],
             set_={"at": insert.excluded.at},
-            where=marks.c.at < insert.excluded.at,
         )
         self._addresses = EventAddresses(engine)
 
@@ -82,50 +87,78 @@ class SqlEventBook:
         return await self.store.transact(look)
 
     async def put_off(self, row: Row) -> bool:
-        """Write a later due time of a job in doubt."""
-        return await self.store.transact(lambda connection: bool(self.store.write_rows(connection, [row])))
+        """Write a later due time of a job in doubt; evidence goes before it, as before every write."""
+        return await self.store.write(Change(row))
 
-    async def near_empty(self, at: datetime) -> None:
-        """Note that the event queue was seen near empty."""
-        values = {"name": NEAR_EMPTY, "at": at.timestamp(), "count": 0}
+    async def drained(self, until: datetime, at: datetime) -> None:
+        """Note at `at` that whatever the event queue held until then has been read and written."""
+        values = [
+            {"name": name, "at": moment.timestamp(), "count": 0} for name, moment in ((DRAINED, until), (LOOKED, at))
+        ]
         await self.store.transact(lambda connection: connection.execute(self._mark, values).close())
 
-    async def absence_counts(self, configuration_set: str, since: datetime) -> bool:
-        """Whether that channel has shown since then that it is alive."""
-        accepted = sa.select(receipts.c.ses_message_id).where(
-            receipts.c.ses_message_id == events.c.ses_message_id,
-            receipts.c.source == "answer",  # by our own clock: SES's may go before it
-            receipts.c.accepted_at > since.timestamp(),
+    async def drained_until(self) -> tuple[datetime, datetime] | None:
+        """What was noted last: until when, and when that was noted."""
+        query = sa.select(marks.c.name, marks.c.at).where(marks.c.name.in_([DRAINED, LOOKED]))
+
+        def look(connection: sa.Connection) -> dict[str, float]:
+            return {name: at for name, at in connection.execute(query)}  # noqa: C416 - a Result is no mapping
+
+        found = await self.store.transact(look)
+        if len(found) < len((DRAINED, LOOKED)):
+            return None
+        return datetime.fromtimestamp(found[DRAINED], UTC), datetime.fromtimestamp(found[LOOKED], UTC)
+
+    async def newest_proof(self, configuration_set: str, before: datetime) -> datetime | None:
+        """When the newest mail was accepted of which this set has sent a tagged Send event back."""
+        newest = (
+            sa.select(events.c.ses_message_id)
+            .where(
+                events.c.kind == EventKind.SEND.value,
+                events.c.is_ours == 1,
+                events.c.is_published == 1,
+                events.c.configuration_set == configuration_set,
+                events.c.recorded_at < before.timestamp(),
+            )
+            .order_by(events.c.recorded_at.desc())
+            .limit(NEWEST)
+            .subquery()
         )
-        seen = sa.select(marks.c.at).where(marks.c.name == NEAR_EMPTY).scalar_subquery()
-        query = sa.select(events.c.key).where(
-            events.c.kind == EventKind.SEND.value,
-            events.c.is_ours == 1,
-            events.c.is_published == 1,
-            events.c.configuration_set == configuration_set,
-            events.c.recorded_at > since.timestamp(),
-            events.c.recorded_at < seen,
-            accepted.exists(),
+        query = (
+            sa.select(sa.func.max(receipts.c.accepted_at))
+            .join(newest, newest.c.ses_message_id == receipts.c.ses_message_id)
+            .where(receipts.c.source == "answer")  # by our own clock: SES's may go before it
         )
-        return await self.store.transact(lambda connection: connection.scalar(query.limit(1)) is not None)
+        at = await self.store.transact(lambda connection: connection.scalar(query))
+        return rows.moment(at)
 
     # --- recording ---
 
     def _record(self, connection: sa.Connection, batch: Sequence[SesEvent]) -> Recorded:
         now = self.store.clock.now()
         known = self._look_up(connection, batch)
-        owned = [(job_of(event, known), note) for event in batch for note in notes_of(event)]
-        new = self._insert(connection, owned, now)
+        taken_apart = [list(notes_of(event)) for event in batch]
+        owned = [
+            (job_of(event, known), note) for event, notes in zip(batch, taken_apart, strict=True) for note in notes
+        ]
+        known = self._look_closer(connection, known, {email_id for email_id, _ in owned if email_id})
+        owned = [(email_id, _anonymous(email_id, note, known)) for email_id, note in owned]
+        present, new = self._insert(connection, owned, now)
         fresh = _once([(email_id, note) for email_id, note in owned if note.key in new])
-        known = self._look_closer(connection, known, {email_id for email_id, _ in fresh if email_id})
         booking = book(fresh, known, now=now)
         proven = self._write(connection, booking)
-        suppressed = self._addresses.learn(connection, fresh, now)
-        newly = {id(note.event) for _, note in fresh}
-        reasons = {id(note.event): note.reason for _, note in owned}
+        # A bounce that an identity had told before is no second one: who was let go since stays free.
+        unheard = [(email_id, note) for email_id, note in fresh if note.key not in present]
+        suppressed = self._addresses.learn(connection, unheard, now)
         return Recorded(
             recordings=[
-                Recording(event, job_of(event, known), id(event) in newly, reasons.get(id(event))) for event in batch
+                Recording(
+                    event,
+                    job_of(event, known),
+                    any(note.key in new for note in notes),
+                    next((note.reason for note in notes), None),
+                )
+                for event, notes in zip(batch, taken_apart, strict=True)
             ],
             proven=proven,
             suppressed=suppressed,
@@ -167,16 +200,18 @@ class SqlEventBook:
 
     def _insert(
         self, connection: sa.Connection, owned: Sequence[tuple[str | None, EventNote]], now: datetime
-    ) -> set[str]:
+    ) -> tuple[set[str], set[str]]:
+        """Write what is new; return the keys that were there before, and those that were written."""
         values = dict[str, dict[str, Any]]()
         for email_id, note in owned:
             other = values.get(note.key)
             if other is None or other["is_ours"] < is_ours(note.event):
                 values[note.key] = _columns(email_id, note, now)
         if not values:
-            return set()
+            return set(), set()
         ordered = [values[key] for key in sorted(values)]  # two nodes lock in the same order
-        return set(connection.execute(self._add, ordered).scalars())
+        present = set(connection.execute(self._present, {"names": list(values)}).scalars())
+        return present, set(connection.execute(self._add, ordered).scalars())
 
     def _write(self, connection: sa.Connection, booking: Booking) -> list[Proven]:
         store = self.store
@@ -217,6 +252,30 @@ class SqlEventBook:
             for before, after in booking.proven.values()
             if before.email_id in written
         ]
+
+
+def _anonymous(email_id: str | None, note: EventNote, known: Known) -> EventNote:
+    """Who was erased stays without a name, whatever comes of the mail: by the hash, and without personal facts."""
+    hashes = {
+        address: hashed
+        for address in {*note.event.destination, note.recipient}
+        if address is not None
+        and email_id is not None
+        and (email_id, hashed := address_hash(address)) in known.statuses
+    }
+    if not hashes:
+        return note
+    event = replace(
+        note.event,
+        destination=tuple(hashes.get(address, address) for address in note.event.destination),
+    )
+    return replace(
+        note,
+        event=event,
+        recipient=hashes.get(note.recipient, note.recipient) if note.recipient else None,
+        rises=tuple(hashes.get(address, address) for address in note.rises),
+        facts=impersonal(note.facts),
+    )
 
 
 def _once(fresh: Sequence[tuple[str | None, EventNote]]) -> list[tuple[str | None, EventNote]]:

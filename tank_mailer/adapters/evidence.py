@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tank_mailer.adapters.schema import events
-from tank_mailer.core.booking import is_about, proofs
+from tank_mailer.core.booking import is_about, is_recent
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import Row
 
@@ -18,11 +18,12 @@ class Evidence:
     def __init__(self) -> None:
         """Make the statements once: SQLAlchemy caches what it compiles by them."""
         ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-        self._proofs = sa.select(events.c.email_id, events.c.ses_message_id, events.c.mail_at).where(
+        self._proofs = sa.select(events.c.email_id, events.c.ses_message_id, events.c.mail_at, events.c.attempt).where(
             events.c.email_id.in_(ids), events.c.is_ours == 1
         )
         self._statuses = sa.select(
-            events.c.email_id, events.c.recipient, events.c.status, events.c.reason, events.c.occurred_at
+            *(events.c.email_id, events.c.recipient, events.c.status, events.c.reason, events.c.occurred_at),
+            *(events.c.ses_message_id, events.c.mail_at),
         ).where(events.c.email_id.in_(ids), events.c.recipient.is_not(None), events.c.status.is_not(None))
         mails: sa.BindParameter[Any] = sa.bindparam("mails", expanding=True)
         self._strays = sa.select(events.c.key, events.c.ses_message_id).where(
@@ -32,34 +33,49 @@ class Evidence:
             sa.update(events).where(events.c.key == sa.bindparam("stray")).values(email_id=sa.bindparam("job"))
         )
 
-    def among(self, connection: sa.Connection, jobs: Mapping[str, Row]) -> Mapping[str, tuple[str, datetime]]:
-        """Of these jobs, by email_id, those that SES has, each with SES's MessageId and when SES took it."""
+    def among(
+        self, connection: sa.Connection, jobs: Mapping[str, tuple[Row, datetime | None]]
+    ) -> Mapping[str, tuple[str, datetime]]:
+        """Look up which jobs SES has, with SES's MessageId of the oldest mail and when SES took it.
+
+        Args:
+            connection: in a transaction.
+            jobs: by email_id; the time: when the message was put on its queue, of a job that was never seen before.
+        """
         if not jobs:
             return {}
-        job_of = _spellings(jobs)
-        found = [
-            (job_of[email_id], ses_message_id, datetime.fromtimestamp(mail_at, UTC))
-            for email_id, ses_message_id, mail_at in connection.execute(self._proofs, {"ids": list(job_of)})
-        ]
-        return proofs([one for one in found if is_about(jobs[one[0]], one[2])])
+        job_of, oldest = _spellings(jobs), dict[str, tuple[str, datetime]]()
+        for spelled, ses_message_id, at, attempt in connection.execute(self._proofs, {"ids": list(job_of)}):
+            email_id, mail_at = job_of[spelled], datetime.fromtimestamp(at, UTC)
+            row, sent_at = jobs[email_id]
+            if is_about(row, mail_at=mail_at, attempt=attempt, sent_at=sent_at) and (
+                email_id not in oldest or mail_at < oldest[email_id][1]
+            ):
+                oldest[email_id] = ses_message_id, mail_at
+        return oldest
 
-    def recipients(self, connection: sa.Connection, ids: Collection[str]) -> list[dict[str, Any]]:
-        """What the events of these jobs say of their recipients: each one's highest status, as columns."""
-        if not ids:
+    def recipients(self, connection: sa.Connection, jobs: Mapping[str, Row]) -> list[dict[str, Any]]:
+        """What the events of these jobs, by email_id, say of their recipients: each one's highest status."""
+        if not jobs:
             return []
-        job_of = _spellings(ids)
+        job_of = _spellings(jobs)
         best = dict[tuple[str, str], dict[str, Any]]()
-        for email_id, recipient, status, reason, occurred_at in connection.execute(
+        for spelled, recipient, status, reason, occurred_at, ses_message_id, mail_at in connection.execute(
             self._statuses, {"ids": list(job_of)}
         ):
-            key = job_of[email_id], recipient
+            row = jobs[job_of[spelled]]
+            is_its = ses_message_id == row.ses_message_id
+            if not is_its and not is_recent(row, datetime.fromtimestamp(mail_at, UTC)):
+                continue
+            key = row.email_id, recipient
             if key not in best or best[key]["status"] < status:
                 best[key] = {
-                    "email_id": key[0],
+                    "email_id": row.email_id,
                     "address": recipient,
                     "status": status,
                     "reason": reason,
                     "updated_at": occurred_at,
+                    "ses_message_id": ses_message_id,
                 }
         return list(best.values())
 

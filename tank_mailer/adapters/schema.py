@@ -115,6 +115,13 @@ events = Table(  # one row for each recipient that an event touches, or one for 
     Index("events_by_mail", "ses_message_id"),
     Index("events_by_recipient", "recipient", "occurred_at"),
     Index("events_by_time", "recorded_at"),
+    Index(  # what shows that a channel lives
+        "events_sent",
+        "configuration_set",
+        "recorded_at",
+        sqlite_where=text("kind = 'send' AND is_ours = 1"),
+        postgresql_where=text("kind = 'send' AND is_ours = 1"),
+    ),
 )
 
 addresses = Table(  # outlives retention, hence by hash (DESIGN 8)

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +24,14 @@ from tank_mailer.adapters.database import Transactions
 from tank_mailer.adapters.evidence import Evidence
 from tank_mailer.adapters.held_back import HeldBack
 from tank_mailer.adapters.schema import asides, jobs, outbox, pulse, receipts, recipients, senders
-from tank_mailer.core.errors import Reason, StoreError
+from tank_mailer.core.errors import Reason, StoreError, UnstorableError
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.news import News, news_of_invalid, news_of_row
 from tank_mailer.core.status import Status
-from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Suppressed
+from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Receipt, RecipientNote, Suppressed
+from tank_mailer.telemetry.log import get_logger
+
+log = get_logger()
 
 T = TypeVar("T")
 
@@ -41,6 +44,9 @@ except ImportError:
 
 SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
 MOST_AT_ONCE = 200  # requests in one transaction
+TRIES = 4  # of a transaction that loses against another one
+_OF_VALUES = frozenset({"DataError", "IntegrityError", "OverflowError", "UnicodeEncodeError"})
+_PASSING = frozenset({"DeadlockDetectedError", "SerializationError"})  # PostgreSQL: 40P01, 40001
 LOOK_AT_DISK_S = 5.0
 GATHER_S = 0.003  # under load several more requests come within it
 
@@ -54,6 +60,8 @@ class _Find:
 class _Begin:
     row: Row
     recipients: Collection[str]
+    left_out: Sequence[RecipientNote] = ()
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +102,30 @@ def sick(error: BaseException) -> StoreError:
     else:
         text = ": " + (str(origin).splitlines() or [""])[0].removeprefix(f"{type(origin)}: ")[:200]
         text = text.partition(": '")[0]  # asyncpg quotes the value that it cannot encode
-    return StoreError(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
+    kind = UnstorableError if _is_about_values(error) else StoreError
+    return kind(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
 
 
-def _worked(connection: sa.Connection, call: Callable[[sa.Connection], Any]) -> Any:  # noqa: ANN401 - its own answer
-    """Do it within a savepoint: what no database takes of it must not fail the mails beside it."""
-    try:
-        with connection.begin_nested():
-            return call(connection)
-    except Exception as error:  # noqa: BLE001 - as above, whatever it is
-        return sick(error)
+def _is_about_values(error: BaseException) -> bool:
+    """Whether it is these values that no database takes, rather than the database that is not well."""
+    names = _names(error)
+    return not names.isdisjoint(_OF_VALUES) or isinstance(error, ValueError | TypeError | OverflowError)
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may go well at once: it lost against another one, and nothing of it is on disk."""
+    return not _names(error).isdisjoint(_PASSING)
+
+
+def _names(error: BaseException) -> set[str]:
+    """What the error is called, by SQLAlchemy, by its adapter and by the driver below."""
+    found, names = [error], set[str]()
+    while found:
+        one = found.pop()
+        names.add(type(one).__name__)
+        under = (getattr(one, "orig", None), one.__cause__)
+        found += [other for other in under if other is not None and type(other).__name__ not in names]
+    return names
 
 
 @dataclass(kw_only=True, eq=False)
@@ -144,7 +166,16 @@ class Store:
             set_={column.name: insert.excluded[column.name] for column in jobs.c if column.name not in kept},
             where=jobs.c.version == insert.excluded.version - 1,
         ).returning(jobs.c.email_id)
-        self._add_receipts = insert_for(self.engine, receipts).on_conflict_do_nothing()
+        insert = insert_for(self.engine, receipts)
+        self._add_receipts = insert.on_conflict_do_nothing()
+        self._add_answers = insert.on_conflict_do_update(  # an event was quicker; the answer is by our own clock
+            index_elements=[receipts.c.ses_message_id],
+            set_={name: insert.excluded[name] for name in ("accepted_at", "attempt", "source")},
+            where=receipts.c.source == "event",
+        )
+        self._find_receipts = sa.select(receipts.c.email_id, receipts.c.ses_message_id).where(
+            receipts.c.email_id.in_(sa.bindparam("ids", expanding=True))
+        )
         insert = insert_for(self.engine, recipients)
         self._add_recipients = insert.on_conflict_do_update(  # ranks only rise (DESIGN 4)
             index_elements=[recipients.c.email_id, recipients.c.address],
@@ -164,9 +195,17 @@ class Store:
         row: Row | None = await self._ask(_Find(email_id))
         return row
 
-    async def begin(self, row: Row, recipients: Collection[str]) -> Begun | Overtaken | Suppressed:
+    async def begin(
+        self,
+        row: Row,
+        recipients: Collection[str],
+        *,
+        left_out: Sequence[RecipientNote] = (),
+        sent_at: datetime | None = None,
+    ) -> Begun | Overtaken | Suppressed:
         """Check the suppression list and write the row of a beginning attempt, in one transaction."""
-        answer: Begun | Overtaken | Suppressed = await self._ask(_Begin(row, recipients))
+        request = _Begin(row, recipients, left_out, sent_at)
+        answer: Begun | Overtaken | Suppressed = await self._ask(request)
         return answer
 
     async def write(self, change: Change) -> bool:
@@ -201,7 +240,7 @@ class Store:
         return True
 
     async def transact(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do `work` in the store's next transaction, beside other requests; what it raises undoes it alone."""
+        """Do `work` in a transaction of its own, in turn with all others."""
         done: T = await self._ask(_Work(work))
         return done
 
@@ -214,6 +253,9 @@ class Store:
         """Let statuses rise; return the email_ids and addresses of those that did."""
         if not values:
             return set()
+        names = ("email_id", "address", "status", "reason", "updated_at")
+        values = [{name: value[name] for name in names} for value in values]
+        values.sort(key=lambda value: (value["email_id"], value["address"]))  # two nodes lock in the same order
         return {(email_id, address) for email_id, address in connection.execute(self._add_recipients, values)}
 
     def add_receipts(self, connection: sa.Connection, values: list[dict[str, Any]]) -> None:
@@ -224,17 +266,25 @@ class Store:
     def take_up(self, connection: sa.Connection, mails: Mapping[str, str]) -> None:
         """Let events count that came before it was known whose mails they are about: email_id by SES's MessageId."""
         if ids := self._evidence.take_up(connection, mails):
-            self._raise(connection, ids, self._read(connection, ids))
+            self._raise(connection, self._read(connection, ids))
 
-    def _raise(self, connection: sa.Connection, ids: Collection[str], by_id: Mapping[str, Row]) -> None:
+    def _raise(self, connection: sa.Connection, by_id: Mapping[str, Row]) -> None:
         """Let recipients' statuses rise to what the events of these jobs say, and tell of it."""
-        values = self._evidence.recipients(connection, ids)
+        values = self._evidence.recipients(connection, by_id)
         risen = self.add_recipients(connection, values)
-        news = list[News]()
-        for value in values:
-            key = value["email_id"], value["address"]
-            if key in risen and (row := by_id.get(key[0])):
-                news += news_of_row(row, [(key[1], Status(value["status"]), value["reason"])])
+        news = [
+            News(
+                email_id=value["email_id"],
+                state=State.ACCEPTED,  # whatever the row says by now: an event is proof
+                occurred_at=datetime.fromtimestamp(value["updated_at"], UTC),
+                recipient=value["address"],
+                status=Status(value["status"]),
+                reason=value["reason"],
+                ses_message_id=value["ses_message_id"],
+            )
+            for value in values
+            if (value["email_id"], value["address"]) in risen
+        ]
         self.post(connection, news)
 
     def post(self, connection: sa.Connection, news: Sequence[News]) -> None:
@@ -261,17 +311,24 @@ class Store:
                 await asyncio.sleep(GATHER_S)
                 group = self._next_group()
                 requests = [request for request, _ in group]
-                try:
-                    answers = await transactions.run(partial(self._serve, requests=requests))
-                except Exception as error:  # noqa: BLE001 - a request that no driver takes must not end all others
-                    answers = [sick(error)] * len(group)
-                    self._known_senders.clear()  # some may have been learned from what was rolled back
+                answers = await self._served(transactions, requests)
                 self._answer(group, answers)
                 if self._has_posted:
                     self._has_posted = False
                     self.when_posted()
         finally:
             transactions.close()
+
+    async def _served(self, transactions: Transactions, requests: Sequence[_Request]) -> list[Any]:
+        for tries in range(1, TRIES + 1):
+            try:
+                return await transactions.run(partial(self._serve, requests=requests))
+            except Exception as error:  # noqa: BLE001 - a request that no driver takes must not end all others
+                self._known_senders.clear()  # some may have been learned from what was rolled back
+                self._has_posted = False
+                if tries == TRIES or not _is_passing(error):
+                    return [sick(error)] * len(requests)
+        raise AssertionError(TRIES)
 
     @staticmethod
     def _answer(group: Sequence[_Waiting], answers: Sequence[Any]) -> None:
@@ -284,12 +341,20 @@ class Store:
                 future.set_result(answer)
 
     def _next_group(self) -> list[_Waiting]:
-        """What goes together: no two writes of one row, for one statement cannot do both."""
+        """What goes together: no two writes of one row, for one statement cannot do both.
+
+        Other work has a transaction of its own: what it locks would cross with what mails lock, and its faults are its.
+        """
+        if isinstance(self._waiting[0][0], _Work):
+            first, self._waiting = self._waiting[:1], self._waiting[1:]
+            if not self._waiting:
+                self._wake.clear()
+            return first
         group, later, written = list[_Waiting](), list[_Waiting](), set[str]()
         for waiting in self._waiting:
             request = waiting[0]
             email_id = request.row.email_id if isinstance(request, _Begin | Change) else None
-            if len(group) >= MOST_AT_ONCE or email_id in written:
+            if len(group) >= MOST_AT_ONCE or email_id in written or isinstance(request, _Work):
                 later.append(waiting)
                 continue
             if email_id is not None:
@@ -327,7 +392,7 @@ class Store:
                 case _Check():
                     answers.append(self._look(connection))
                 case _Work(call):
-                    answers.append(_worked(connection, call))
+                    answers.append(call(connection))
         return answers
 
     def _read(self, connection: sa.Connection, ids: Collection[str]) -> dict[str, Row]:
@@ -348,45 +413,72 @@ class Store:
     ) -> set[str]:
         """Write all rows by one statement; only those that replace the version before come back."""
         begins = [
-            r.row
+            r
             for r in requests
             if isinstance(r, _Begin) and not self._is_full and held_back.keys().isdisjoint(r.recipients)
         ]
         changes = [r for r in requests if isinstance(r, Change)]
         doubtful = [c.row for c in changes if c.row.attempt and c.row.state is not State.ACCEPTED]
         proven = self._prove(connection, begins, doubtful)
-        wanted = [row for row in (*begins, *(change.row for change in changes)) if row.email_id not in proven]
+        wanted = [row for row in (*(b.row for b in begins), *(c.row for c in changes)) if row.email_id not in proven]
         written = self.write_rows(connection, wanted)
+        self._leave_out(connection, [b for b in begins if b.row.email_id in written or b.row.email_id in proven])
         kept = [r for r in requests if isinstance(r, Aside)]
         kept += [change.aside for change in changes if change.aside and change.row.email_id in written]
         self._write_beside(
             connection,
-            [c for c in changes if c.row.email_id in written or c.row.email_id in proven or c.receipt],
+            [c for c in changes if c.row.email_id in written or c.receipt],
             kept,
             written=written,
             alone=[r for r in requests if isinstance(r, Aside)],
         )
         return written
 
-    def _prove(self, connection: sa.Connection, begins: Sequence[Row], doubtful: Sequence[Row]) -> set[str]:
-        """End the jobs that SES's events have shown to be accepted, instead of what was to be written of them."""
-        found = self._evidence.among(connection, {row.email_id: row for row in (*begins, *doubtful)})
+    def _prove(self, connection: sa.Connection, begins: Sequence[_Begin], doubtful: Sequence[Row]) -> set[str]:
+        """End the jobs that SES's events have shown to be accepted, instead of what was to be written of them.
+
+        A row that is about to begin counts an attempt that has not been made.
+        """
+        looked_up = {
+            b.row.email_id: (replace(b.row, attempt=b.row.attempt - 1), b.sent_at if b.row.version == 1 else None)
+            for b in begins
+        }
+        looked_up |= {row.email_id: (row, None) for row in doubtful}
+        found = self._evidence.among(connection, looked_up)
         if not found:
             return set()
         now = self.clock.now()
-        never_began = {row.email_id for row in begins}
-        ended = [
-            replace(
-                row.proven(*found[row.email_id], now),
-                version=row.version,
-                attempt=row.attempt - (row.email_id in never_began),
-            )
-            for row in (*begins, *doubtful)
-            if row.email_id in found
-        ]
+        ended = []
+        for email_id, proof in found.items():
+            row, sent_at = looked_up[email_id]
+            ended.append(replace(row.proven(*proof, now), version=row.version))
+            if sent_at is not None:  # a lost store, or somebody else's mail under the same id
+                log.warning("job_known_by_events", email_id=email_id, ses_message_id=proof[0])
         written = self.write_rows(connection, ended)
-        self._raise(connection, written, {row.email_id: row for row in ended})
+        self._raise(connection, {row.email_id: row for row in ended if row.email_id in written})
         return set(found)
+
+    def _leave_out(self, connection: sa.Connection, begins: Sequence[_Begin]) -> None:
+        """Keep, and tell, whom a mail does not go to: now, for the attempt may not live to tell it."""
+        if not (values := [rows.note_columns(note) for begin in begins for note in begin.left_out]):
+            return
+        risen = self.add_recipients(connection, values)
+        self.post(
+            connection,
+            [
+                News(
+                    email_id=note.email_id,
+                    state=begin.row.state,
+                    occurred_at=note.updated_at,
+                    recipient=note.address,
+                    status=Status(note.status),
+                    reason=note.reason,
+                )
+                for begin in begins
+                for note in begin.left_out
+                if (note.email_id, note.address) in risen
+            ],
+        )
 
     def _write_beside(
         self,
@@ -398,7 +490,9 @@ class Store:
         alone: Sequence[Aside],
     ) -> None:
         new = [c.receipt for c in changes if c.receipt]
-        self.add_receipts(connection, [rows.receipt_columns(receipt) for receipt in new])
+        if new:
+            connection.execute(self._add_answers, [rows.receipt_columns(receipt) for receipt in new])
+            self._count_doubles(connection, new)
         values = [rows.note_columns(note) for change in changes for note in change.recipients]
         risen = self.add_recipients(connection, values)
         self.take_up(connection, {receipt.ses_message_id: receipt.email_id for receipt in new})
@@ -410,6 +504,15 @@ class Store:
             now = self.clock.now().timestamp()
             connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(names)])
             self._known_senders |= names
+
+    def _count_doubles(self, connection: sa.Connection, answered: Sequence[Receipt]) -> None:
+        """An answer to an attempt after a first one: has SES more than one mail by now?"""
+        again = {receipt.email_id: receipt.ses_message_id for receipt in answered if receipt.attempt > 1}
+        if not again:
+            return
+        known = connection.execute(self._find_receipts, {"ids": list(again)}).all()
+        for email_id in {email_id for email_id, ses_message_id in known if again[email_id] != ses_message_id}:
+            log.warning("duplicate_proven", email_id=email_id)
 
     def _news(
         self,

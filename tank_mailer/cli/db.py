@@ -63,7 +63,7 @@ def upgrade(
 
 
 async def _upgrade(location: database.Location, *, creates: bool) -> tuple[str, str]:
-    async with database.open_engine(location, creates=creates) as engine:
+    async with database.open_engine(location, creates=creates, is_patient=True) as engine:
         before, newest = await database.revision(engine)
         if before > newest:
             raise StoreError(Reason.STORE_SICK, f"its revision {before} is newer than this program's, {newest}")

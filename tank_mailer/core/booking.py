@@ -1,6 +1,6 @@
 """What a batch of events changes in the books: whose mail it is, what it proves, which statuses rise."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,12 +11,13 @@ from tank_mailer.core.meaning import EventNote
 from tank_mailer.core.news import News
 from tank_mailer.core.status import Status
 
-EARLIEST = timedelta(days=15)  # before a job was first seen
+SKEW = timedelta(hours=1)  # between our clock and SES's; a signature may be wrong by minutes only
+HANDED_OUT = timedelta(minutes=5)  # between SQS's clock and SES's
 
 
 def is_ours(event: SesEvent) -> bool:
     """Whether it carries our tag or header: then the mail is one that some tank-mailer has sent."""
-    return event.tag is not None or event.header is not None
+    return bool(names_of(event))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,28 @@ class Known:
     mails_of_job: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def is_about(row: Row, mail_at: datetime) -> bool:
-    """Whether a mail of that time can be this job's: an id may be used again once the ledger has forgotten it.
+def is_about(row: Row, *, mail_at: datetime, attempt: int | None, sent_at: datetime | None = None) -> bool:
+    """Whether a mail with our tag can be this job's.
 
-    A queue keeps a message for 14 days (SQS), and the ledger a job for 15 at least (DESIGN 8); so what SES took
-    earlier than that was another job's, also where this store has only just been made.
+    Of a job that was attempted any such event is proof, of whatever attempt (DESIGN 6). A job that never was has been
+    sent all the same if the ledger was lost since; but ids are used by others, too (staging, an older system), and
+    again by producers, and lost mail weighs more than doubled mail: so only a mail of ours, and no older than the
+    job's message.
+
+    Args:
+        row: of the job; `attempt` counts those that were begun.
+        mail_at: when SES took the mail.
+        attempt: our tag `attempt`, which others do not set beside `email_id`.
+        sent_at: when the job's message was put on its queue, where nothing else is known of it.
     """
-    return mail_at >= row.first_seen_at - EARLIEST
+    if row.attempt:
+        return True
+    return sent_at is not None and attempt is not None and mail_at >= sent_at - HANDED_OUT
+
+
+def is_recent(row: Row, mail_at: datetime) -> bool:
+    """Whether a mail is no older than the job: late events of an id's earlier use outlive its row."""
+    return mail_at >= row.first_seen_at - SKEW
 
 
 def job_of(event: SesEvent, known: Known) -> str | None:
@@ -100,7 +116,8 @@ def book(notes: Iterable[tuple[str | None, EventNote]], known: Known, *, now: da
         if email_id is None or (row := known.rows.get(email_id)) is None:
             continue
         event = note.event
-        if not is_about(row, event.mail_at):
+        is_known = event.ses_message_id in known.mails_of_job.get(email_id, frozenset())
+        if not is_known and not is_about(row, mail_at=event.mail_at, attempt=event.attempt):
             continue
         if event.ses_message_id not in mails.setdefault(email_id, set()):
             mails[email_id].add(event.ses_message_id)
@@ -145,12 +162,3 @@ def is_to_be_ended(row: Row, now: datetime) -> bool:
             return row.lease_ends_at is None or row.lease_ends_at <= now
         case _:
             return True
-
-
-def proofs(events: Sequence[tuple[str, str, datetime]]) -> dict[str, tuple[str, datetime]]:
-    """Of proofs as (email_id, SES's MessageId, when SES took it), the oldest of each job."""
-    oldest = dict[str, tuple[str, datetime]]()
-    for email_id, ses_message_id, at in events:
-        if email_id not in oldest or at < oldest[email_id][1]:
-            oldest[email_id] = (ses_message_id, at)
-    return oldest

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 from urllib.parse import unquote
 
 from tank_mailer.core.address import address_hash
 
+T = TypeVar("T")
 ERASED = "The text was erased: it named a person who is not to be known here any more."
 GONE = "(erased)"
 
@@ -68,9 +70,9 @@ class Person:
         return {name: value for name, value in facts.items() if not self.is_named_in(str(value))}
 
 
-def impersonal(facts: Mapping[str, object]) -> dict[str, object]:
+def impersonal(facts: Mapping[str, T]) -> dict[str, T | bool]:
     """What stays of an event of this person's."""
-    return {name: value for name, value in facts.items() if name in IMPERSONAL} | {MARK: True}
+    return {**{name: value for name, value in facts.items() if name in IMPERSONAL}, MARK: True}
 
 
 def _plain(text: str) -> str:

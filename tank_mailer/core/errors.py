@@ -114,3 +114,7 @@ class QueueError(TankMailerError):
 
 class StoreError(TankMailerError):
     """The ledger cannot be read or written."""
+
+
+class UnstorableError(StoreError):
+    """The ledger is well, and does not take these values."""

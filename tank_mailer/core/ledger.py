@@ -112,7 +112,7 @@ class Row:
 
     def proven(self, ses_message_id: str, accepted_at: datetime, now: datetime) -> "Row":
         """An event has shown that SES has it, whatever was thought of it before (DESIGN 6)."""
-        return replace(self.accepted(ses_message_id, now), accepted_at=accepted_at)
+        return replace(self.accepted(ses_message_id, now), accepted_at=min(accepted_at, now))
 
     def deferred(self, due_at: datetime, now: datetime, reason: Reason, detail: str = "") -> "Row":
         """Will be tried again, nothing charged; only a throttle is about this job at all."""

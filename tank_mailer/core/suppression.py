@@ -59,17 +59,15 @@ class Entry:
 def joined(old: Entry | None, new: Entry, now: datetime) -> Entry:
     """Enter `new` where `old` may stand: nothing that a person adds makes a suppression end sooner.
 
-    What an event has entered keeps its reason, and what is entered twice stays as it is. An entry that stands
-    under the hash of the address stays there: who was erased is not written down again.
+    What an event has entered keeps its reason, and is the person's from now on: no rule for bounces takes it away
+    again. An entry that stands under the hash of the address stays there: who was erased is not written down again.
     """
     if old is None or not old.is_in_force(now):
         return new
     ends_at = _later(old.ends_at, new.ends_at)
-    if old.source != MANUAL and ends_at == old.ends_at:
-        return old
     return replace(
         old,
-        reason=old.reason if new.reason == MANUAL else new.reason,
+        reason=old.reason if new.reason == MANUAL or old.source != MANUAL else new.reason,
         source=MANUAL,
         ends_at=ends_at,
         note=new.note or old.note,

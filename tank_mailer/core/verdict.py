@@ -66,12 +66,14 @@ class History:
         resends: attempts begun in spite of a doubt.
         throttles: attempts that SES throttled, since the last that was accepted or charged.
         others_pass: whether another job was accepted since this one's first failure.
+        configuration_set: that its mail goes through; only then do events tell of it.
     """
 
     charged: int = 0
     resends: int = 0
     throttles: int = 0
     others_pass: bool = False
+    configuration_set: str | None = None
 
 
 def decide(outcome: Outcome, *, history: History, policy: RetryPolicy, jitter: float) -> Verdict:
@@ -82,7 +84,7 @@ def decide(outcome: Outcome, *, history: History, policy: RetryPolicy, jitter: f
         case Held(concern, reason):
             return Pause(concern, reason)
         case InDoubt(reason):
-            return Park(policy.in_doubt_wait_s, reason)
+            return Park(policy.doubt_wait_s(history.configuration_set), reason)
         case Unreachable():
             return Retry(backoff_s(1, jitter), Reason.UNREACHABLE)
         case Throttled() if history.throttles + 1 < policy.max_throttles or not history.others_pass:

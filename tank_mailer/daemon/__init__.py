@@ -21,7 +21,7 @@ from tank_mailer.telemetry.log import AddressPrivacy, Recipients, get_logger, lo
 log = get_logger()
 
 HASH_KEY_FILE = "hash-key"
-FINISH_EVENTS_S = 10.0  # what is in hand is written and deleted; all else comes again
+FINISH_EVENTS_S = 25.0  # the last long polls end, what is in hand is written and deleted; all else comes again
 
 
 async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Path) -> int:
@@ -143,6 +143,8 @@ async def _work(
         asked.cancel()
         supervisor.tell("STOPPING=1", "STATUS=draining")
         log.info("daemon_draining", timeout_s=settings.drain_timeout_s)
+        if feedback.feedback is not None:
+            feedback.feedback.close()
         left = await drain(sending.hand, polling=polling, stop=stop, timeout_s=settings.drain_timeout_s)
         if feedback.feedback is not None:  # events last (DESIGN 5): what was sent in the drain tells of itself
             await stop.unless_at_once(feedback.feedback.finish(FINISH_EVENTS_S))

@@ -26,7 +26,6 @@ from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
 
 ORDINARY = "ordinary"
-NO_CHANNEL_WAIT_S = 120.0  # DESIGN 6: without SES's events nothing can settle a doubt, so why wait longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +42,18 @@ class SendingParts:
 
 
 def has_channel(settings: Settings) -> bool:
-    """Whether SES's events come back to us with their tags."""
-    return settings.event_queue_url is not None and bool(settings.configuration_set)
+    """Whether SES's events come back to us with their tags, of some mails at least."""
+    return settings.event_queue_url is not None and bool(settings.configuration_set or settings.configuration_sets)
 
 
-def doubt_wait_s(settings: Settings) -> float:
-    """How long evidence is awaited."""
-    wait_s = float(settings.in_doubt_wait_s)
-    return wait_s if has_channel(settings) else min(wait_s, NO_CHANNEL_WAIT_S)
+def policy_of(settings: Settings) -> RetryPolicy:
+    """How often, how long."""
+    return RetryPolicy(
+        max_attempts=settings.max_attempts,
+        in_doubt_wait_s=float(settings.in_doubt_wait_s),
+        resends_doubt=settings.in_doubt == "resend",
+        has_channel=has_channel(settings),
+    )
 
 
 async def assemble_sending(
@@ -73,12 +76,7 @@ async def assemble_sending(
     pauses.probe_by(Concerned.ACCOUNT, account.probe)
     pauses.probe_by(Concerned.SES, account.probe)
     pauses.probe_by(Concerned.STORE, store.works)
-    policy = RetryPolicy(
-        max_attempts=settings.max_attempts,
-        in_doubt_wait_s=doubt_wait_s(settings),
-        resends_doubt=settings.in_doubt == "resend",
-        has_channel=has_channel(settings),
-    )
+    policy = policy_of(settings)
     delivery = _delivery(settings)
     await account.start()  # first on the sending client; its first call is slow (lab)
     named = settings.dead_letter_queue_url

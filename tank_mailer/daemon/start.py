@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tank_mailer.adapters import aws, database
 from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
-from tank_mailer.daemon.sending import doubt_wait_s, has_channel
+from tank_mailer.daemon.sending import policy_of
 from tank_mailer.flows.stop import Stop
 from tank_mailer.settings import Loaded, Settings
 from tank_mailer.telemetry.log import get_logger
@@ -25,16 +25,18 @@ def tell_settings(loaded: Loaded) -> None:
         log.warning("delivery_not_live", delivery=settings.delivery, remedy="TANK_DELIVERY=live sends for real")
     if not settings.configuration_set:
         log.warning("setting_odd", detail="TANK_CONFIGURATION_SET is not set: SES tells nothing of what became of mail")
-    if not has_channel(settings):
+    if settings.event_queue_url is None or not settings.configuration_set:
         log.warning("doubt_unsettled", detail=_how_doubts_end(settings))
 
 
 def _how_doubts_end(settings: Settings) -> str:
-    lack = "no event queue is set" if settings.event_queue_url is None else "no configuration set is set"
+    lack, whose = "TANK_EVENT_QUEUE_URL is not set", "a job"
+    if settings.event_queue_url is not None:
+        lack, whose = "TANK_CONFIGURATION_SET is not set", "a job that names no configuration set and"
     if settings.in_doubt == "hold":
-        return f"{lack}: a job whose answer was lost is dead-lettered"
-    wait_s = f"{doubt_wait_s(settings):.0f} s"
-    return f"{lack}: a job whose answer was lost is sent again after {wait_s}, and may then arrive twice"
+        return f"{lack}: {whose} whose answer was lost is dead-lettered"
+    wait_s = f"{policy_of(settings).doubt_wait_s(None):.0f} s"
+    return f"{lack}: {whose} whose answer was lost is sent again after {wait_s}, and may then arrive twice"
 
 
 async def ready_store(engine: AsyncEngine, location: database.Location, *, is_new: bool, stop: Stop) -> bool:

@@ -118,7 +118,8 @@ class Attempt:
                 configuration_set=self.set_of(job) or None,
             )
             keys = [address.key for address in job.recipients]
-            match await self.ledger.begin(begun, keys):
+            left_out = self.recorder.dropped(story, job.email_id)
+            match await self.ledger.begin(begun, keys, left_out=left_out, sent_at=story.lease.message.sent_at):
                 case Begun():
                     story.row = begun
                     return begun

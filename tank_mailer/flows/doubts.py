@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tank_mailer.core.backoff import RetryPolicy
-from tank_mailer.core.doubt import LOOK_AGAIN_S, WaitOn, needs_proof, settle_doubt
+from tank_mailer.core.doubt import FRESH_S, LOOK_AGAIN_S, WaitOn, needs_proof, request_ended_by, settle_doubt
 from tank_mailer.core.errors import QueueError, StoreError
 from tank_mailer.core.ledger import Row
 from tank_mailer.flows.forever import forever
@@ -38,10 +38,21 @@ class Doubts:
     waiting: set[str] = field(default_factory=set)
 
     async def absence_counts(self, row: Row) -> bool:
-        """Whether the lack of any event means that SES does not have it."""
+        """Whether the lack of any event means that SES does not have it (DESIGN 6).
+
+        A mail of ours that was accepted after the doubtful request has come back through the same configuration set,
+        and since then the event queue has been drained, and has been looked at just now.
+        """
         if self.book is None or not needs_proof(row.configuration_set, self.policy):
             return True
-        return await self.book.absence_counts(row.configuration_set or "", row.started_at or row.updated_at)
+        noted, now = await self.book.drained_until(), self.clock.now()
+        if noted is None:
+            return False
+        until, looked_at = noted
+        if until > now or abs((now - looked_at).total_seconds()) > FRESH_S:
+            return False
+        proof = await self.book.newest_proof(row.configuration_set or "", until)
+        return proof is not None and proof > request_ended_by(row)
 
     async def settle(self, proven: Sequence[Proven]) -> None:
         """Take the messages of jobs that an event has ended off their queues."""
@@ -95,7 +106,8 @@ class Doubts:
     async def _due(self, row: Row, now: datetime) -> datetime:
         """When a doubt is to come up: now, if it can be settled; later, if it would come up in vain."""
         due_at = row.due_at or now
-        window_ends_at = (row.started_at or row.updated_at) + timedelta(seconds=self.policy.in_doubt_wait_s)
+        window_s = self.policy.doubt_wait_s(row.configuration_set)
+        window_ends_at = (row.started_at or row.updated_at) + timedelta(seconds=window_s)
         if await self.absence_counts(row):
             return now if window_ends_at <= now else due_at
         if due_at > now + timedelta(seconds=AHEAD_S):

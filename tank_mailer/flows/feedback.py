@@ -4,15 +4,17 @@ At 100 ms to SQS one task after the other would drain 45 events a second, fewer 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from tank_mailer.core.doubt import is_near_empty
-from tank_mailer.core.errors import QueueError, Reason, StoreError
+from tank_mailer.core.doubt import Sight, is_near_empty
+from tank_mailer.core.errors import QueueError, Reason, StoreError, UnstorableError
 from tank_mailer.core.event import Chatter, SesEvent, Unreadable
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.flows.doubts import Doubts
@@ -31,7 +33,7 @@ WAIT_S = 20  # SQS: long polling
 BUSY_WAIT_S = 2  # of the receivers that help out while there is much
 RECEIVERS = 8  # DESIGN 6: two to eight
 STANDING_RECEIVERS = 2
-DELETERS = 6
+DELETERS = 8  # as many as receivers: what is received faster than deleted comes again
 MOST_IN_HAND = 1_000  # messages received and not yet written: what a sick store leaves to its lease
 TRANSACTION = 150  # events in one: the mails' own rows wait behind it
 GATHER_S = 0.01
@@ -43,13 +45,18 @@ MAX_RETRY_S = 30.0
 WATCH_S, WATCH_SOON_S = 60.0, 10.0  # between looks at the queue's depth; soon while a doubt waits for it
 MAX_RAW_BYTES = 65_536  # DESIGN 3
 DELETE_TRIES = 3
+MANY_A_DAY = 10_000  # messages put aside for one reason; of more the beginnings are enough
+SHORT_RAW_BYTES = 512
+FINISH_LOOK_S = 0.1
 LANE = "events"
 QUARANTINE = "event"
 
 
 @dataclass(slots=True, eq=False)
 class _InHand:
-    message: QueueMessage
+    queue_message_id: str
+    receipt_handle: str
+    body: str
     event: SesEvent
 
 
@@ -73,17 +80,25 @@ class Feedback:
     visibility_s: int
     most_a_second: Callable[[], float | None] = lambda: None
     _read: asyncio.Queue[_InHand] = field(default_factory=asyncio.Queue)
-    _done: asyncio.Queue[QueueMessage] = field(default_factory=asyncio.Queue)
+    _done: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _busy: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _pace: AsyncLimiter | None = None
+    _sight: Sight = field(default_factory=Sight)
+    _written_since_watch: int = 0
+    _watched_s: float = 0.0
+    _quarantined: Counter[Reason] = field(default_factory=Counter)
+    _quarantined_on: date | None = None
     _in_hand: int = 0
+    _polls: int = 0
+    _failed_deletes: int = 0
     _failed_polls: int = 0
 
     async def run(self) -> None:
         """Drain, until cancelled."""
         self._room.set()
+        self._watched_s = self.clock.boot_s()
         async with asyncio.TaskGroup() as group:
             for number in range(RECEIVERS):
                 group.create_task(self._receive_forever(number))
@@ -92,13 +107,17 @@ class Feedback:
                 group.create_task(forever(self._delete_batch))
             group.create_task(forever(self._wait_and_watch))
 
-    async def finish(self, timeout_s: float) -> None:
-        """Receive no more; write and delete what is in hand, for so long at most."""
+    def close(self) -> None:
+        """Receive no more; the polls under way come to their end, for a cancelled one swallows messages."""
         self._closing.set()
+
+    async def finish(self, timeout_s: float) -> None:
+        """Write and delete what is in hand, and what the last polls bring, for so long at most."""
+        self.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._read.join()
-                await self._done.join()
+                while self._polls or self._in_hand:  # noqa: ASYNC110 - a bell for this alone would ring all day
+                    await asyncio.sleep(FINISH_LOOK_S)
 
     # --- receive ---
 
@@ -116,21 +135,24 @@ class Feedback:
         await self._store_is_well()
         if self._closing.is_set():
             return
+        self._polls += 1
         try:
             messages = await self.queue.receive(
                 limit=BATCH, wait_s=WAIT_S if is_standing else BUSY_WAIT_S, visibility_s=self.visibility_s
             )
+            for message in messages:
+                await asyncio.sleep(0)  # mails have their turn in between
+                await self._take(message)
         except QueueError as error:
             await self._poll_failed(error)
             return
+        finally:
+            self._polls -= 1
         self._poll_worked()
         if len(messages) == BATCH:
             self._busy.set()
         elif len(messages) < BATCH / 2:
             self._busy.clear()
-        for message in messages:
-            await asyncio.sleep(0)  # mails have their turn in between
-            await self._take(message)
         if messages:
             await self._keep_pace(len(messages))
         else:
@@ -165,31 +187,45 @@ class Feedback:
     async def _take(self, message: QueueMessage) -> None:
         match await self.reading.read(message.body):
             case SesEvent() as event:
-                self._in_hand += 1
-                if self._in_hand >= MOST_IN_HAND:
-                    self._room.clear()
-                self._read.put_nowait(_InHand(message, event))
+                self._hold()
+                self._read.put_nowait(_InHand(message.queue_message_id, message.receipt_handle, message.body, event))
             case Chatter():
                 log.debug("event_chatter_dropped")
-                self._done.put_nowait(message)
+                self._hold()
+                self._done.put_nowait(message.receipt_handle)
             case Unreadable(reason, detail):
-                await self._quarantine(message, reason, detail)
+                self._hold()
+                if await self._quarantine(message.queue_message_id, message.body, reason, detail):
+                    self._done.put_nowait(message.receipt_handle)
+                else:
+                    self._let_go()
             case NotNow(detail):
                 log.warning("event_unchecked", detail=detail)
 
-    async def _quarantine(self, message: QueueMessage, reason: Reason, detail: str) -> None:
-        """Kept, not dropped, and never in the way (DESIGN 6); a message whose place is not written comes again."""
-        size_bytes = len(message.body.encode("utf-8", "replace"))
-        cut = message.body.encode("utf-8", "replace")[:MAX_RAW_BYTES].decode("utf-8", "ignore")
-        if size_bytes > MAX_RAW_BYTES:
-            detail = f"{detail} ({size_bytes} bytes; the first {MAX_RAW_BYTES} are kept)"
+    def _hold(self) -> None:
+        """One more message is in hand, until it is deleted or left to its visibility."""
+        self._in_hand += 1
+        if self._in_hand >= MOST_IN_HAND:
+            self._room.clear()
+
+    def _let_go(self, messages: int = 1) -> None:
+        self._in_hand -= messages
+        if self._in_hand < MOST_IN_HAND:
+            self._room.set()
+
+    async def _quarantine(self, queue_message_id: str, body: str, reason: Reason, detail: str) -> bool:
+        """Kept, not dropped, and never in the way (DESIGN 6); False: it was not written, and comes again."""
+        raw = body.encode("utf-8", "replace")
+        kept_bytes = self._kept_bytes(reason)
+        if len(raw) > kept_bytes:
+            detail = f"{detail} ({len(raw)} bytes; the first {kept_bytes} are kept)"
         aside = Aside(
-            queue_message_id=message.queue_message_id,
+            queue_message_id=queue_message_id,
             email_id=None,
             kind=QUARANTINE,
             reason=reason,
             detail=detail,
-            raw=cut,
+            raw=raw[:kept_bytes].decode("utf-8", "ignore"),
             lane=LANE,
             at=self.clock.now(),
         )
@@ -197,46 +233,60 @@ class Feedback:
             await self.book.set_aside(aside)
         except StoreError as error:
             self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
-            return
-        log.warning("event_quarantined", queue_message_id=message.queue_message_id, reason=reason, detail=detail)
-        self._done.put_nowait(message)
+            return False
+        log.warning("event_quarantined", queue_message_id=queue_message_id, reason=reason, detail=detail)
+        return True
+
+    def _kept_bytes(self, reason: Reason) -> int:
+        """A wrong setting puts every event aside: their texts must not fill the disk that the ledger lives on."""
+        today = self.clock.now().date()
+        if self._quarantined_on != today:
+            self._quarantined, self._quarantined_on = Counter(), today
+        self._quarantined[reason] += 1
+        if self._quarantined[reason] == MANY_A_DAY:
+            log.error("quarantine_flooded", reason=reason, messages=MANY_A_DAY, kept_bytes=SHORT_RAW_BYTES)
+        return MAX_RAW_BYTES if self._quarantined[reason] < MANY_A_DAY else SHORT_RAW_BYTES
 
     # --- write ---
 
     async def _write_batch(self) -> None:
         batch = await _gather(self._read, TRANSACTION, GATHER_S)
+        left = len(batch)
         try:
-            await self._write(batch)
+            left = await self._write(batch)
         finally:
-            for _ in batch:
-                self._read.task_done()
-            self._in_hand -= len(batch)
-            if self._in_hand < MOST_IN_HAND:
-                self._room.set()
+            self._let_go(left)
 
-    async def _write(self, batch: Sequence[_InHand]) -> None:
+    async def _write(self, batch: Sequence[_InHand]) -> int:
+        """Write; return how many are left to their visibility: they come again."""
         try:
             recorded = await self.book.record([one.event for one in batch])
-        except StoreError as error:
-            await self._write_apart(batch, error)
-            return
+        except UnstorableError as error:
+            return await self._write_apart(batch, error)
+        except StoreError as error:  # a hiccup or an outage: nothing is wrong with the events
+            log.warning("event_write_failed", events=len(batch), reason=error.reason, detail=error.detail)
+            if not await self._store_works():
+                self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
+            return len(batch)
+        self._written_since_watch += len(batch)
         for one in batch:
-            self._done.put_nowait(one.message)
+            self._done.put_nowait(one.receipt_handle)
         if recorded.proven:
             await self.doubts.settle(recorded.proven)
         await self._tell(recorded)
+        return 0
 
-    async def _write_apart(self, batch: Sequence[_InHand], error: StoreError) -> None:
-        """Find the one event that no database takes; if it is the store that is sick, the messages come again."""
-        if not await self._store_works():
-            self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
-            return
+    async def _write_apart(self, batch: Sequence[_InHand], error: StoreError) -> int:
+        """Find the one event that no database takes."""
         if len(batch) > 1:
             half = len(batch) // 2
-            await self._write(batch[:half])
-            await self._write(batch[half:])
-            return
-        await self._quarantine(batch[0].message, Reason.UNSTORABLE, f"The store refuses it: {error.detail}")
+            return await self._write(batch[:half]) + await self._write(batch[half:])
+        (one,) = batch
+        detail = f"The store refuses it: {error.detail}"
+        if not await self._quarantine(one.queue_message_id, one.body, Reason.UNSTORABLE, detail):
+            return 1
+        self._done.put_nowait(one.receipt_handle)
+        return 0
 
     async def _store_works(self) -> bool:
         try:
@@ -279,19 +329,19 @@ class Feedback:
         try:
             await self._delete(batch)
         finally:
-            for _ in batch:
-                self._done.task_done()
+            self._let_go(len(batch))
 
-    async def _delete(self, batch: Sequence[QueueMessage]) -> None:
+    async def _delete(self, handles: Sequence[str]) -> None:
         """Delete; what is left comes again, and is known then."""
         for tries in range(1, DELETE_TRIES + 1):
             try:
-                answers = await self.queue.delete([message.receipt_handle for message in batch])
+                answers = await self.queue.delete(handles)
             except QueueError as error:
                 log.warning("settle_retried", call="delete", reason=error.reason, detail=error.detail)
-                answers = [Settled.FAILED] * len(batch)
-            batch = [m for m, answer in zip(batch, answers, strict=True) if answer is Settled.FAILED]
-            if not batch:
+                answers = [Settled.FAILED] * len(handles)
+            handles = [handle for handle, answer in zip(handles, answers, strict=True) if answer is Settled.FAILED]
+            self._failed_deletes = len(handles)
+            if not handles:
                 return
             await asyncio.sleep(tries)
 
@@ -302,14 +352,23 @@ class Feedback:
         await asyncio.sleep(WATCH_SOON_S if self.doubts.waiting else WATCH_S)
 
     async def watch(self) -> None:
-        """Note whether the queue is near empty: only then does the absence of an event say anything (DESIGN 6)."""
+        """Note how far the queue is drained: only then does the absence of an event say anything (DESIGN 6)."""
         at = self.clock.now()
         try:
             facts = await self.queue.facts()
-            if is_near_empty(visible=facts.visible, in_flight=facts.in_flight):
-                await self.book.near_empty(at)
         except QueueError as error:
+            self._sight = Sight()
             log.warning("queue_unknown", reason=error.reason, detail=error.detail)
+            return
+        a_second = self._written_since_watch / max(1.0, self.clock.boot_s() - self._watched_s)
+        self._written_since_watch, self._watched_s = 0, self.clock.boot_s()
+        near_empty = is_near_empty(visible=facts.visible, in_flight=facts.in_flight, a_second=a_second)
+        is_well = near_empty and not self._failed_polls and not self._failed_deletes
+        self._sight = self._sight.after(is_near_empty=is_well, at=at, visibility_s=self.visibility_s)
+        if self._sight.drained_at is None or not is_well:
+            return
+        try:
+            await self.book.drained(self._sight.drained_at, at)
         except StoreError as error:
             log.warning("doubts_not_seen", reason=error.reason, detail=error.detail)
 

@@ -61,7 +61,7 @@ class Recorder:
                 pass
         # A throttled attempt has been counted in its row already.
         throttles = row.throttles - 1 if isinstance(outcome, Throttled) else row.throttles
-        return History(row.charged, row.resends, throttles, others_pass)
+        return History(row.charged, row.resends, throttles, others_pass, row.configuration_set)
 
     async def _others_pass(self, row: Row) -> bool:
         since = row.first_failed_at or self.clock.now()
@@ -77,17 +77,15 @@ class Recorder:
             case Refused(reason, detail):
                 aside = self._aside(story, job.email_id, State.REFUSED, reason, detail)
                 ended = row.ended(State.REFUSED, now, reason, detail)
-                return await self.write(
-                    story, Change(ended, recipients=self._dropped(story, job.email_id), aside=aside)
-                )
+                return await self.write(story, Change(ended, aside=aside))
             case InDoubt(reason, detail):
-                due_at = now + timedelta(seconds=self.policy.in_doubt_wait_s)
+                due_at = now + timedelta(seconds=self.policy.doubt_wait_s(row.configuration_set))
                 doubted = replace(row.doubted(due_at, now, reason, detail), receipt_handle=story.lease.handle)
-                return await self.write(story, Change(doubted, recipients=self._dropped(story, job.email_id)))
+                return await self.write(story, Change(doubted))
             case Held(concern, reason, detail):
                 due_at = now + timedelta(seconds=self.pauses.wait_s(concern) or 0.0)
                 deferred = row.deferred(due_at, now, reason, detail)
-                return await self.write(story, Change(deferred, recipients=self._dropped(story, job.email_id)))
+                return await self.write(story, Change(deferred))
             case Failed(detail=detail) | Throttled(detail) | Unreachable(detail):
                 return await self._record_failure(story, row, verdict, detail)
 
@@ -110,7 +108,6 @@ class Recorder:
         story.lease.is_kept = True  # for as long as it takes (DESIGN 5.6)
         now = self.clock.now()
         notes = [RecipientNote(job.email_id, a.key, Status.ACCEPTED, None, now) for a in job.recipients]
-        notes += self._dropped(story, job.email_id)
         change = Change(
             row.accepted(ses_message_id, now),
             receipt=Receipt(ses_message_id, job.email_id, row.attempt, now),
@@ -134,7 +131,7 @@ class Recorder:
         if skipped.state in {State.INVALID, State.REFUSED, State.DRY_RUN}:
             aside = self._aside(story, row.email_id, skipped.state, skipped.reason, skipped.detail)
         ended = row.ended(skipped.state, now, skipped.reason, skipped.detail)
-        return await self.write(story, Change(ended, recipients=self._dropped(story, row.email_id), aside=aside))
+        return await self.write(story, Change(ended, recipients=self.dropped(story, row.email_id), aside=aside))
 
     async def put_invalid_aside(self, story: Story, invalid: InvalidJob) -> None:
         """Keep the text of a job that can never be sent; the row of its id, if there is one, stays."""
@@ -142,7 +139,8 @@ class Recorder:
         aside = self._aside(story, email_id, State.INVALID, invalid.reason, invalid.detail)
         await self._stubborn(lambda: self.ledger.set_aside(aside))
 
-    def _dropped(self, story: Story, email_id: str) -> list[RecipientNote]:
+    def dropped(self, story: Story, email_id: str) -> list[RecipientNote]:
+        """Those whom the mail does not go to, and why."""
         now = self.clock.now()
         return [RecipientNote(email_id, key, Status.SUPPRESSED, reason, now) for key, reason in story.dropped.items()]
 
@@ -151,7 +149,7 @@ class Recorder:
         now = self.clock.now()
         aside = self._aside(story, row.email_id, State.DEAD, reason, detail)
         dead = row.dead(now, reason, detail, charged=charged)
-        return Change(dead, recipients=self._dropped(story, row.email_id), aside=aside)
+        return Change(dead, aside=aside)
 
     async def write(self, story: Story, change: Change) -> bool:
         """Write for as long as it takes; False if the row was overtaken."""

@@ -154,22 +154,26 @@ class Sending:
             case Step.COPY_AND_FINISH:
                 await self._dead_letter(story, row)
                 return True
-            case Step.FINISH | Step.DROP_DUPLICATE | Step.REFUSE_CONFLICT | Step.HIDE:
+            case Step.HIDE:
+                return await self._hide_again(story, row, finding.until or now)
+            case Step.FINISH | Step.DROP_DUPLICATE | Step.REFUSE_CONFLICT:
                 await self._leave_the_row(story, job, row, finding)
                 return True
 
+    async def _hide_again(self, story: Story, row: Row, until: datetime) -> bool:
+        """Its job is in work elsewhere, or not due; False if another process wrote the row meanwhile."""
+        story.note = "hidden: its job is in work or not due"
+        is_ours = row.queue_message_id == story.lease.message.queue_message_id
+        bound = row if is_ours and row.state in {State.DEFERRED, State.IN_DOUBT} else None
+        if bound is not None and bound.state is State.IN_DOUBT:  # only the newest handle can end its wait
+            bound = bound.held_by(story.lease.handle, self.clock.now())
+            if not await self.ledger.write(Change(bound)):
+                return False
+        await self._hide(story, bound, self._seconds_to(until))
+        return True
+
     async def _leave_the_row(self, story: Story, job: EmailJob, row: Row, finding: Finding) -> None:
         """Settle a message that changes nothing about its job."""
-        if finding.step is Step.HIDE:
-            until = finding.until or self.clock.now()
-            story.note = "hidden: its job is in work or not due"
-            is_ours = row.queue_message_id == story.lease.message.queue_message_id
-            bound = row if is_ours and row.state in {State.DEFERRED, State.IN_DOUBT} else None
-            if bound is not None and bound.state is State.IN_DOUBT:
-                held = bound.held_by(story.lease.handle, self.clock.now())
-                bound = held if await self.ledger.write(Change(held)) else bound
-            await self._hide(story, bound, self._seconds_to(until))
-            return
         if finding.step is Step.REFUSE_CONFLICT:
             story.skipped = Reason.ID_CONFLICT
             detail = "this email_id was used for another content before; every mail needs an id of its own"
@@ -182,7 +186,8 @@ class Sending:
     async def _doubt_the_dead(self, story: Story, row: Row) -> bool:
         """The process that began this attempt is gone: nobody knows how far it came."""
         now = self.clock.now()
-        due_at = (row.lease_ends_at or now) + timedelta(seconds=self.policy.in_doubt_wait_s)
+        wait_s = self.policy.doubt_wait_s(row.configuration_set)
+        due_at = (row.lease_ends_at or now) + timedelta(seconds=wait_s)
         doubted = row.doubted(max(due_at, now), now, Reason.PROCESS_DIED)
         if row.queue_message_id == story.lease.message.queue_message_id:
             doubted = replace(doubted, receipt_handle=story.lease.handle)

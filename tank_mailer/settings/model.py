@@ -2,6 +2,7 @@
 
 import math
 import socket
+from importlib.util import find_spec
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -326,6 +327,12 @@ class Settings(BaseSettings):
     @field_validator("verify_sns_signatures")
     @classmethod
     def _what_is_raw_has_no_signature(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - as pydantic calls
+        if value and find_spec("cryptography") is None:
+            raise refusal(
+                "cryptography is not installed, by which signatures are checked",
+                "pip install 'tank-mailer[signatures]', or leave it off: the topic is checked in any case",
+                kind=RULE,
+            )
         if value and info.data.get("raw_events"):
             raise refusal(
                 "not together with TANK_RAW_EVENTS: what SNS delivers raw carries no signature",

@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 900.0
 LOOK_S: Final = 0.05
 STOP_S: Final = 10.0
+DRAIN_S: Final = 60.0  # long polls end first
 UNLIMITED: Final = 1_000_000.0  # recipients a second
 
 # What counts as a call to AWS; what asks the stand-in itself is not counted by it.
@@ -134,6 +135,12 @@ class Bench:
 
     async def _is_empty(self) -> bool:
         return await self.fill(0) == 0
+
+    async def end(self, sender: Process) -> None:
+        """Let a sender come to its end."""
+        sender.process.terminate()
+        async with asyncio.timeout(DRAIN_S):
+            await sender.process.wait()
 
     async def stop(self) -> None:
         """End what runs."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tank_mailer.core.booking import Booking, Known, Rise, book, is_ours, is_to_be_ended, job_of, names_of, proofs
+from tank_mailer.core.booking import Booking, Known, Rise, book, is_ours, is_to_be_ended, job_of, names_of
 from tank_mailer.core.canary import canary_id
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.event import EventKind, SesEvent
@@ -34,7 +34,7 @@ def make_row(email_id: str = JOB, state: State = State.ACCEPTED, **changes: Any)
     first = first_row(
         email_id=email_id, content_hash="c0ffee", lane="outbound", queue_message_id="message-1", now=MAIL_AT
     )
-    return replace(first, state=state, version=4, **changes)
+    return replace(first, **{"state": state, "version": 4, "attempt": 9, **changes})
 
 
 DOUBTFUL = make_row(state=State.IN_DOUBT, receipt_handle="handle-1", reason=Reason.ANSWER_LOST, due_at=NOW, attempt=1)
@@ -490,18 +490,3 @@ def test_doubles_are_counted(known: tuple[str, ...], seen: tuple[str, ...], time
 
     assert booking.doubled == [JOB] * times
     assert books.take(*(make_event(EventKind.CLICK, ses_message_id=mail) for mail in seen)).doubled == []
-
-
-@given(st.permutations([("a", "ses-2", 2), ("a", "ses-1", 1), ("a", "ses-3", 3), ("b", "ses-4", 9)]))
-def test_the_oldest_proof_of_a_job_is_its_mail(found: Sequence[tuple[str, str, int]]) -> None:
-    def at(minute: int) -> datetime:
-        return MAIL_AT + timedelta(minutes=minute)
-
-    assert proofs([(job, mail, at(minute)) for job, mail, minute in found]) == {
-        "a": ("ses-1", at(1)),
-        "b": ("ses-4", at(9)),
-    }
-
-
-def test_no_proofs_prove_nothing() -> None:
-    assert proofs([]) == {}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tank_mailer.core.backoff import RetryPolicy
-from tank_mailer.core.doubt import Resend, Settling, WaitOn, is_near_empty, settle_doubt
+from tank_mailer.core.doubt import Resend, Settling, Sight, WaitOn, is_near_empty, request_ended_by, settle_doubt
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.verdict import DeadLetter
@@ -99,13 +99,59 @@ def test_the_six_hours_count_from_the_doubtful_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("visible", "in_flight", "is_empty"),
+    ("visible", "in_flight", "a_second", "is_empty"),
     [
-        pytest.param(0, 0, True, id="empty"),
-        pytest.param(60, 400, True, id="busy-and-keeping-up"),
-        pytest.param(5_000, 0, False, id="a-backlog"),
-        pytest.param(0, 50_000, False, id="a-backlog-in-somebodys-hands"),
+        pytest.param(0, 0, 0, True, id="empty"),
+        pytest.param(10, 0, 0, True, id="one-receive"),
+        pytest.param(11, 0, 0, False, id="more-than-one-while-nothing-is-drained"),
+        pytest.param(60, 400, 300, True, id="busy-and-keeping-up"),
+        pytest.param(5_000, 0, 300, False, id="a-backlog"),
+        pytest.param(0, 50_000, 0, False, id="a-backlog-in-somebodys-hands"),
     ],
 )
-def test_near_empty(visible: int, in_flight: int, is_empty: bool) -> None:
-    assert is_near_empty(visible=visible, in_flight=in_flight) is is_empty
+def test_near_empty(visible: int, in_flight: int, a_second: float, is_empty: bool) -> None:
+    assert is_near_empty(visible=visible, in_flight=in_flight, a_second=a_second) is is_empty
+
+
+def test_the_request_is_over_when_its_lease_is() -> None:
+    row = make_doubt(lease_ends_at=NOON + MINUTES)
+
+    assert request_ended_by(row) == NOON + MINUTES
+
+
+def test_a_lease_of_hours_does_not_keep_the_doubt_for_hours() -> None:
+    row = make_doubt(lease_ends_at=NOON + 600 * MINUTES)
+
+    assert NOON + 5 * MINUTES < request_ended_by(row) < NOON + 6 * MINUTES
+
+
+def look(sight: Sight, seconds: int, *, empty: bool = True) -> Sight:
+    return sight.after(is_near_empty=empty, at=NOON + timedelta(seconds=seconds), visibility_s=60.0)
+
+
+def test_a_sight_counts_once_all_that_was_hidden_has_come_back() -> None:
+    sight = look(look(look(Sight(), 0), 30), 60)
+    assert sight.drained_at is None
+
+    assert look(sight, 100).drained_at == NOON + timedelta(seconds=30)
+
+
+def test_a_backlog_begins_the_sight_anew() -> None:
+    sight = look(look(look(Sight(), 0), 100), 110, empty=False)
+    known = sight.drained_at
+
+    assert look(sight, 120).drained_at == known == NOON + timedelta(seconds=30)
+    assert look(look(sight, 120), 200).drained_at == NOON + timedelta(seconds=130)
+
+
+@pytest.mark.parametrize(
+    ("policy", "configuration_set", "seconds"),
+    [
+        pytest.param(CHANNEL, "tank", 900, id="a-channel"),
+        pytest.param(CHANNEL, None, 120, id="a-mail-through-no-set"),
+        pytest.param(NO_CHANNEL, "tank", 120, id="no-event-queue"),
+        pytest.param(RetryPolicy(in_doubt_wait_s=5, has_channel=False), None, 5, id="a-shorter-wait-stays"),
+    ],
+)
+def test_how_long_evidence_is_awaited(policy: RetryPolicy, configuration_set: str | None, seconds: float) -> None:
+    assert policy.doubt_wait_s(configuration_set) == seconds

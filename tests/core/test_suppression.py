@@ -42,7 +42,12 @@ BOUNCED_FOR_A_DAY = entry("event", reason="soft_bounce", ends_at=SOON)
         pytest.param(entry(ends_at=SOON), entry(), entry(), id="for-ever-is-longer"),
         pytest.param(entry(), entry(ends_at=SOON), entry(), id="never-sooner"),
         pytest.param(entry(ends_at=LATER), entry(ends_at=SOON), entry(ends_at=LATER), id="the-later-end"),
-        pytest.param(BOUNCED, entry(reason="opted_out", note="n"), BOUNCED, id="an-event-keeps-its-reason"),
+        pytest.param(
+            BOUNCED,
+            entry(reason="opted_out", note="n"),
+            replace(BOUNCED, source="manual", note="n"),
+            id="an-event-keeps-its-reason-and-is-the-persons-from-now-on",
+        ),
         pytest.param(
             BOUNCED_FOR_A_DAY, entry(), entry(reason="soft_bounce"), id="what-a-person-makes-longer-is-a-persons"
         ),
@@ -191,7 +196,7 @@ def test_from_account(old: Entry | None, found: Entry) -> None:
 
 def test_adding_leaves_an_erased_one_under_its_hash() -> None:
     """An old export that is read in again must not write the erased person down again."""
-    assert joined(replace(BOUNCED, address=HASH), entry(), NOW) == replace(BOUNCED, address=HASH)
+    assert joined(replace(BOUNCED, address=HASH), entry(), NOW) == replace(BOUNCED, address=HASH, source="manual")
     assert joined(replace(BOUNCED_FOR_A_DAY, address=HASH), entry(), NOW).address == HASH
 
 

@@ -122,8 +122,8 @@ BROKE, SLOW = Reason.SERVICE_ERROR, Reason.THROTTLED
         pytest.param(NO_QUOTA, FRESH, POLICY, Pause(ACCOUNT, Reason.QUOTA_EXCEEDED), id="held-pauses-its-concern"),
         pytest.param(NO_QUOTA, OVERSPENT, ONE_CHANCE, Pause(ACCOUNT, Reason.QUOTA_EXCEEDED), id="held-is-never-dead"),
         pytest.param(UNVERIFIED, SPENT, POLICY, Pause(SENDER, Reason.UNVERIFIED_SENDER), id="a-held-sender-is-paused"),
-        pytest.param(LOST, FRESH, POLICY, Park(900, Reason.ANSWER_LOST), id="in-doubt-waits-for-evidence"),
-        pytest.param(LOST, OVERSPENT, ONE_CHANCE, Park(900, Reason.ANSWER_LOST), id="in-doubt-is-not-dead-at-once"),
+        pytest.param(LOST, FRESH, POLICY, Park(120, Reason.ANSWER_LOST), id="in-doubt-waits-for-evidence"),
+        pytest.param(LOST, OVERSPENT, ONE_CHANCE, Park(120, Reason.ANSWER_LOST), id="in-doubt-is-not-dead-at-once"),
         pytest.param(
             UNCLEAR, History(resends=3), BRIEF, Park(120, Reason.ANSWER_UNCLEAR), id="a-doubt-after-resends-waits-too"
         ),

@@ -2,25 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tank_mailer.core.envelope import Envelope, Policy
 from tank_mailer.core.errors import QueueError, Reason, StoreError
+from tank_mailer.core.event import SesEvent
 from tank_mailer.core.ledger import State
 from tank_mailer.core.outcome import Concern, Concerned, Fault
 from tank_mailer.flows.feedback import Feedback
 from tank_mailer.flows.reading import Reading
-from tank_mailer.ports import Checked, Settled
+from tank_mailer.ports import Checked, Recorded, Settled
 from tank_mailer.telemetry.log import Recipients
-from tests.fakes import FakeQueue
+from tests.fakes import FakeEventBook, FakeQueue
 from tests.flows.conftest import MakeRig, Rig
-from tests.flows.test_doubts import LOST, RESEND
+from tests.flows.test_doubts import LOST, RESEND, passes
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:tank-events"
 PINNED = Policy(topic_arns=frozenset({TOPIC}))
@@ -297,29 +298,115 @@ async def test_a_message_waits_until_it_can_be_checked(make_rig: MakeRig) -> Non
 # --- the watch -------------------------------------------------------------------------------------
 
 
-async def near_empty_at(rig: EventRig) -> datetime | None:
-    await rig.feedback.watch()
-    return rig.lane.events.near_empty_at
+async def drained_after(rig: EventRig, *, looks: int, every_s: float = 30.0) -> float | None:
+    """Seconds, from the first look, until which the queue counts as drained."""
+    began = rig.lane.clock.now()
+    for _ in range(looks):
+        await rig.feedback.watch()
+        await rig.lane.until(passes(rig.lane, every_s))
+    noted = rig.lane.events.noted
+    return None if noted is None else (noted[0] - began).total_seconds()
 
 
-async def test_a_queue_that_is_near_empty_is_noted(rig: EventRig) -> None:
-    rig.queue.put(send_event())
+async def test_one_look_at_an_empty_queue_proves_nothing(rig: EventRig) -> None:
+    """What somebody has received and not written is hidden for a visibility time-out."""
+    assert await drained_after(rig, looks=1) is None
 
-    assert await near_empty_at(rig) is not None
+
+async def test_a_whole_visibility_time_out_of_looks_proves_what_came_before(rig: EventRig) -> None:
+    until_s = await drained_after(rig, looks=6)
+
+    assert until_s is not None
+    assert 60 <= until_s <= 6 * 30 - 60
 
 
 async def test_a_backlog_is_not_near_empty(rig: EventRig) -> None:
     for number in range(101):
         rig.queue.put(send_event(number))
 
-    assert await near_empty_at(rig) is None
+    assert await drained_after(rig, looks=6) is None
 
 
-@pytest.mark.parametrize("errors", [[QueueError(Reason.ACCESS_DENIED, "may not")]], ids=["denied"])
-async def test_a_queue_that_does_not_tell_is_not_near_empty(rig: EventRig, errors: Sequence[QueueError]) -> None:
-    rig.queue.fail("facts", *errors)
+async def test_a_backlog_between_begins_the_count_anew(rig: EventRig) -> None:
+    before = await drained_after(rig, looks=6)
+    for number in range(101):
+        rig.queue.put(send_event(number))
+    await rig.feedback.watch()
+    noted = rig.lane.events.noted
+    assert noted is not None
 
-    assert await near_empty_at(rig) is None
+    for message_id in list(rig.queue.left):
+        del rig.queue._stored[message_id]
+    await rig.feedback.watch()
+
+    assert before is not None
+    assert rig.lane.events.noted is not None
+    assert rig.lane.events.noted[0] == noted[0], "one look after a backlog is one look"
+
+
+async def test_a_queue_that_does_not_tell_is_not_near_empty(rig: EventRig) -> None:
+    rig.queue.fail("facts", *[QueueError(Reason.ACCESS_DENIED, "may not")] * 9)
+
+    assert await drained_after(rig, looks=6) is None
+
+
+# --- bounds ----------------------------------------------------------------------------------------
+
+
+async def test_a_hiccup_of_the_store_puts_nothing_aside(rig: EventRig) -> None:
+    """A fail-over, a deadlock, a time-out: the next look is fine, and the event was never at fault."""
+    rig.queue.put(send_event())
+    fails = iter([True])
+
+    async def record(events: Sequence[SesEvent]) -> Recorded:
+        if next(fails, False):
+            raise StoreError(Reason.STORE_SICK, "the connection was lost")
+        return await FakeEventBook.record(rig.lane.events, events)
+
+    rig.feedback.book = Hiccups(rig.lane.events, record)  # type: ignore[assignment]
+    async with rig.running():
+        await rig.drained()
+
+    assert not rig.lane.ledger.asides
+    assert len(rig.lane.events.recorded) == 1
+
+
+class Hiccups:
+    """The book, with another way to record."""
+
+    def __init__(self, book: FakeEventBook, record: Callable[[Sequence[SesEvent]], Awaitable[Recorded]]) -> None:
+        self.record = record
+        self._book = book
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+
+async def test_deletes_that_fail_do_not_fill_the_memory(rig: EventRig) -> None:
+    """What is in hand is bounded, whatever is slow: reading waits."""
+    for number in range(6_000):
+        rig.queue.put(send_event(number))
+    rig.queue.fail("delete", *[QueueError(Reason.ACCESS_DENIED, "may not")] * 100_000)
+    async with rig.running():
+        await rig.lane.until(lambda: len(rig.lane.events.recorded) > 900)
+        await rig.lane.until(passes(rig.lane, 2))
+
+        assert rig.feedback._done.qsize() + rig.feedback._read.qsize() <= 1_100
+
+
+async def test_a_flood_of_strangers_is_kept_in_part(rig: EventRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic that nobody has pinned: the disk is the ledger's."""
+    monkeypatch.setattr("tank_mailer.flows.feedback.MANY_A_DAY", 5)
+    for _ in range(8):
+        rig.queue.put(envelope(json.dumps(event_json()) + " " * 2_000, topic=TOPIC + "x"))
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.drained()
+
+    kept = sorted(len(aside.raw) for aside in rig.lane.ledger.asides.values())
+    assert kept[:4] == [512] * 4
+    assert kept[4] > 2_000
+    assert [line["log_level"] for line in lines if line["event"] == "quarantine_flooded"] == ["error"]
 
 
 # --- doubts beside it ------------------------------------------------------------------------------

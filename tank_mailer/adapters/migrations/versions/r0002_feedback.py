@@ -51,6 +51,10 @@ def upgrade() -> None:
     op.create_index("events_by_mail", "events", ["ses_message_id"])
     op.create_index("events_by_recipient", "events", ["recipient", "occurred_at"])
     op.create_index("events_by_time", "events", ["recorded_at"])
+    where = sa.text("kind = 'send' AND is_ours = 1")
+    op.create_index(
+        "events_sent", "events", ["configuration_set", "recorded_at"], sqlite_where=where, postgresql_where=where
+    )
     op.create_table(
         "addresses",
         sa.Column("hash", sa.Text, primary_key=True),
