@@ -65,9 +65,10 @@ def joined(old: Entry | None, new: Entry, now: datetime) -> Entry:
     if old is None or not old.is_in_force(now):
         return new
     ends_at = _later(old.ends_at, new.ends_at)
+    is_persons = old.source == MANUAL and old.event_key is None and not strength(old.reason)
     return replace(
         old,
-        reason=old.reason if new.reason == MANUAL or old.source != MANUAL else new.reason,
+        reason=new.reason if new.reason != MANUAL and is_persons else old.reason,
         source=MANUAL,
         ends_at=ends_at,
         note=new.note or old.note,

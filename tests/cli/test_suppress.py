@@ -77,7 +77,7 @@ def test_an_addition_lets_nobody_go_sooner(run: Run, store: StoreFile) -> None:
 
     result = run("suppress", "add", "jane@example.com", "--until", "30d")
 
-    assert entries(store) == [("jane@example.com", "hard_bounce", "event", None, None)]
+    assert entries(store) == [("jane@example.com", "hard_bounce", "manual", None, None)]
     assert "To let it go sooner" in result.stdout
 
 
@@ -154,7 +154,7 @@ def test_who_was_erased_is_not_written_down_again(run: Run, store: StoreFile) ->
     result = run("suppress", "add", "jane@example.com", "--until", "1d")
     run("suppress", "import", "-", stdin="jane@example.com\n")
 
-    assert entries(store) == [(HASH, "hard_bounce", "event", None, None)]
+    assert entries(store) == [(HASH, "hard_bounce", "manual", None, None)]
     assert "To let it go sooner" in result.stdout
     assert store.audit == [("suppress add", HASH), ("suppress import", "-")]
 

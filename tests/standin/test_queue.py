@@ -230,7 +230,7 @@ def test_an_email_costs_the_same_on_a_queue_of_a_hundred_thousand(clock: ManualC
 
         cost[size] = lines_run(work)
 
-    assert cost[100_000] == cost[100]
+    assert cost[100_000] <= 1.1 * cost[100]  # lines of our own code; a sweep may fall into either
 
 
 def test_entries_that_no_longer_hold_do_not_pile_up(queue: Queue, clock: ManualClock) -> None:
