@@ -1,11 +1,13 @@
 """How the demo ended: each job's fate and what came back, against what was expected; the verdict on the whole."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from tank_mailer.cli.demo.books import busiest_second
+from tank_mailer.cli.demo.books import UNSEEN, Books, busiest_second
 from tank_mailer.cli.demo.ending import Ending
 from tank_mailer.cli.demo.feedback import Feedback
 from tank_mailer.cli.demo.folder import Folder
@@ -13,6 +15,9 @@ from tank_mailer.cli.demo.jobs import Play
 from tank_mailer.cli.demo.stage import Stage
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
+
+LAST_LINES_S: Final = 5.0
+TICK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +112,19 @@ class Result:
         }
 
 
+async def _complete_books(stage: Stage) -> Books:
+    """Look until every message has left its trace: of a dropped one that is a log line, which follows its delete."""
+    end_s = time.monotonic() + LAST_LINES_S
+    while True:
+        books = await stage.books()
+        if time.monotonic() > end_s or all(books.fate_of(one).state != UNSEEN for one in stage.sent):
+            return books
+        await asyncio.sleep(TICK_S)
+
+
 async def judge(stage: Stage, play: Play, *, seconds: float, faults: Sequence[str]) -> Result:
     """Compare what was put on the queue with what became of it."""
-    books = await stage.books()
+    books = await _complete_books(stage)
     endings = [Ending(one.entry, books.fate_of(one)) for one in stage.sent]
     known = {email_id_tag(ending.fate.email_id) for ending in endings if ending.fate.email_id}
     log, account = stage.standin.state.mailbox.log, stage.standin.state.account
