@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tank_mailer.adapters import rows
+from tank_mailer.adapters.desk_suppressions import REMOVE
 from tank_mailer.adapters.schema import asides, audit, events, jobs, marks, outbox, receipts, recipients
 from tank_mailer.adapters.store import Store, insert_for
 from tank_mailer.core.keeping import audit_before
@@ -123,9 +124,13 @@ class SqlAttic:
         return len(ids)
 
     def _audit(self, connection: sa.Connection, before: float, limit: int) -> int:
-        """Ids rise with time, so the oldest rows come first, without an index on it."""
+        """Ids rise with time, so the oldest rows come first, without an index on it.
+
+        Whom a person has let go stays on record for good: without that line `suppress sync` would enter the address
+        again for as long as SES lists it, and `reclassify` for an old bounce.
+        """
         ends = audit_before(_moment(before), self.store.clock.now()).timestamp()
-        oldest = sa.select(audit.c.id, audit.c.at).order_by(audit.c.id).limit(limit)
+        oldest = sa.select(audit.c.id, audit.c.at).where(audit.c.action != REMOVE).order_by(audit.c.id).limit(limit)
         ids = [number for number, at in connection.execute(oldest) if at < ends]
         if ids:
             connection.execute(sa.delete(audit).where(audit.c.id.in_(ids)))

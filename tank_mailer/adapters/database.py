@@ -22,6 +22,7 @@ from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
 T = TypeVar("T")
 COMMAND_TIMEOUT_S = 15.0  # PostgreSQL: a server that does not answer is a sick store
+READS = {"only_reads": True}  # execution options of a connection that writes nothing: on SQLite it locks nobody out
 
 
 class StoreMissingError(ConfigurationError):
@@ -101,7 +102,7 @@ async def open_engine(
 def _listened(engine: Engine) -> Engine:
     """SQLite's settings, for each new connection and transaction."""
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_at_once)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -113,9 +114,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     cursor.close()
 
 
-def _begin_at_once(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
     """Take the write lock first: a reader that turns writer would fail at once instead of waiting."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    only_reads = READS.items() <= connection.get_execution_options().items()
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 # --- transactions ----------------------------------------------------------------------------------

@@ -12,19 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk import Desk
 from tank_mailer.adapters.desk_suppressions import entry_columns, find_entries
+from tank_mailer.adapters.desk_walk import by_turns, reading
 from tank_mailer.adapters.schema import events, jobs, outbox, recipients, suppressions
 from tank_mailer.adapters.store import insert_for
 from tank_mailer.core.address import HASHED, address_hash
 from tank_mailer.core.event import EventKind
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
-from tank_mailer.core.news import News
+from tank_mailer.core.news import News, spell
 from tank_mailer.core.reclassify import Case, Judged, Plan, Standing, judge_again, plan
 from tank_mailer.core.status import Status
 from tank_mailer.core.suppression import EVENT, lasting
 
-PAGE = 2_000  # events looked at in one transaction
-ADDRESSES = 20  # worked on in one transaction
+PAGE = 2_000  # events looked at at a time, for which nobody has to wait
+ADDRESSES = 10  # worked on in one transaction
 ACTION = "reclassify"  # in the record of changes
 JUDGED = (EventKind.BOUNCE.value, EventKind.COMPLAINT.value)
 OF_ADDRESS = (*JUDGED, EventKind.DELIVERY.value)  # what a suppression comes from, and what ends a run
@@ -55,7 +56,7 @@ class Reclassification:
     async def span(self) -> tuple[float, float] | None:
         """From when to when the events were recorded; None: there are none."""
         query = sa.select(sa.func.min(events.c.recorded_at), sa.func.max(events.c.recorded_at))
-        async with self.desk.transaction() as connection:
+        async with reading(self.desk) as connection:
             oldest, newest = (await connection.execute(query)).one()
         if oldest is None:
             return None
@@ -76,7 +77,7 @@ class Reclassification:
         while True:
             behind = sa.or_(events.c.recorded_at > at, events.c.key > last)
             page = query.where(events.c.recorded_at >= at, events.c.recorded_at <= span[1], behind).limit(PAGE)
-            async with self.desk.transaction() as connection:
+            async with reading(self.desk) as connection:
                 looked_at = (await connection.execute(page)).all()
                 found |= await self._outdated(connection, [key for _, key, kind in looked_at if kind in JUDGED])
             if not looked_at:
@@ -101,7 +102,7 @@ class Reclassification:
     async def work(self, addresses: Sequence[str]) -> list[Plan]:
         """Plan what is to be changed of a few addresses, and do it, if it is real, in one transaction."""
         now = self.desk.clock.now()
-        async with self.desk.transaction() as connection:
+        async with by_turns(self.desk) if self.is_real else reading(self.desk) as connection:
             if self.is_real and self.desk.engine.dialect.name == "postgresql":  # SQLite locks as it begins
                 await connection.execute(sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE"))
             cases = await self._cases(connection, addresses)
@@ -185,7 +186,7 @@ class Reclassification:
             )
             for change in one.restatuses
         ]
-        if self.tells and (letters := [rows.letter_columns(piece, now) for piece in news if piece.is_told]):
+        if self.tells and (letters := [_letter(piece, now) for piece in news if piece.is_told]):
             await connection.execute(sa.insert(outbox), letters)
 
 
@@ -220,6 +221,11 @@ async def _standings(
         standing = Standing(Status(record["status"]), record["reason"])
         found.setdefault(record["address"], {})[record["email_id"]] = standing
     return found
+
+
+def _letter(news: News, now: datetime) -> dict[str, Any]:
+    """Dated now: a status that goes back to what was told before is no repetition, and must not look like one."""
+    return {**rows.letter_columns(news, now), "payload": rows.storable(spell(news, told_at=now))}
 
 
 def _names(address: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -37,7 +38,6 @@ app = typer.Typer(name="config", help="Show and check the settings.", no_args_is
 
 UNSET: Final = "-"
 PIPE_WIDTH: Final = 500  # columns; for grep, nothing is to be folded
-MASKED_URLS: Final = frozenset({"database_url", "webhook_url"})  # secrets of which all but the secret part is shown
 SHOWN_OF_KEY_ID: Final = 4  # characters at each end: enough to tell keys apart
 # Everything else that begins with AWS_ is taken for a secret.
 OPEN_AWS_NAMES: Final = frozenset(
@@ -118,7 +118,19 @@ def _value_of(loaded: Loaded, field: str) -> Any:  # noqa: ANN401  # settings ar
     value = getattr(loaded.settings, field)
     if not isinstance(value, SecretStr):
         return value
-    return masked_url(value.get_secret_value()) if field in MASKED_URLS else MASK
+    match field:
+        case "database_url":
+            return masked_url(value.get_secret_value())
+        case "webhook_url":
+            return _host_of(value.get_secret_value())
+        case _:
+            return MASK
+
+
+def _host_of(url: str) -> str:
+    """Where it leads: of a web hook the path may be the key, by which alone its owner knows who calls."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/{MASK}"
 
 
 def _aws_value(loaded: Loaded, name: str) -> str:

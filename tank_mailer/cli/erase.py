@@ -53,9 +53,10 @@ def erase(
 
     Not reached: backups and copies of the store, logs, the queues, and
     SES. A job that is not finished goes on, for the queue holds its text:
-    erase again when it has ended. PostgreSQL overwrites what was there at
-    its next VACUUM; SQLite does so at once, but for parts of the file that
-    had been freed before.
+    erase again when it has ended. What SES tells later of jobs that had
+    ended is kept under the hash, and nothing personal of it. PostgreSQL
+    overwrites what was there at its next VACUUM; SQLite does so at once,
+    but for parts of the file that had been freed before.
 
     Exit codes: 0 erased, or nothing there; 2 usage; 3 not confirmed;
     75 the store cannot be written; 78 bad settings; 130 interrupted.

@@ -1,12 +1,14 @@
 """`tank-mailer webhook`: does the web server hear us, and what is it to hear again."""
 
 import asyncio
+import html
 import json
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from urllib.parse import unquote, urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -23,6 +25,7 @@ from tank_mailer.cli.terminal import hint, print_fields, print_json, progress_ba
 from tank_mailer.core.news import name_of
 from tank_mailer.core.telling import PastError, read_past
 from tank_mailer.ports import NotTold
+from tank_mailer.settings import MASK
 
 app = typer.Typer(
     name="webhook",
@@ -32,6 +35,7 @@ app = typer.Typer(
 
 MANY: Final = 100  # letters, from which on somebody is asked
 SHOWN_CHARACTERS: Final = 500  # of what came back
+SHORTEST_KEY: Final = 8  # characters of a path or a query that may be one; shorter ones are words of any answer
 NOT_SET: Final = "set TANK_WEBHOOK_URL and TANK_WEBHOOK_SECRET"
 
 
@@ -40,6 +44,7 @@ NOT_SET: Final = "set TANK_WEBHOOK_URL and TANK_WEBHOOK_SECRET"
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
+    url: SecretStr
     webhook_id: str
     came: Answered | NotTold
     duration_s: float
@@ -55,11 +60,24 @@ class _Tried:
         return None if self.came.takes else self.came.complaint
 
     @property
+    def answer(self) -> str:
+        """The status, in the web server's words too."""
+        return f"{self.status} {self._shown(self.came.phrase)}".strip() if isinstance(self.came, Answered) else "none"
+
+    @property
     def beginning(self) -> str:
         """What a person may want to see of the answer."""
         if isinstance(self.came, NotTold):
             return ""
-        return " ".join(self.came.beginning.decode("utf-8", "replace").split())[:SHOWN_CHARACTERS]
+        return self._shown(" ".join(self.came.beginning.decode("utf-8", "replace").split()))[:SHOWN_CHARACTERS]
+
+    def _shown(self, text: str) -> str:
+        """Without our path and query, which may be a key: many a web server tells what it was asked for."""
+        url = urlsplit(self.url.get_secret_value())
+        for part in (url.path.strip("/"), url.query):
+            for spelling in (part, html.escape(part), unquote(part), html.escape(unquote(part))):
+                text = text.replace(spelling, MASK) if len(part) >= SHORTEST_KEY else text
+        return text
 
 
 @app.command("test", epilog="Example: tank-mailer webhook test")
@@ -80,10 +98,9 @@ def try_out(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(_shape(tried))
     else:
-        answer = f"{tried.status} {tried.came.phrase}".strip() if isinstance(tried.came, Answered) else "none"
         print_fields(
             [
-                ("answer", answer),
+                ("answer", tried.answer),
                 ("after", f"{tried.duration_s:.3f} s"),
                 ("webhook-id", tried.webhook_id),
                 ("body", tried.beginning or None),
@@ -104,7 +121,7 @@ async def _try(payload: str, url: SecretStr, secret: SecretStr) -> _Tried:
         receiver = WebhookReceiver(session=session, url=url, secret=secret, clock=SystemClock())
         began_s = time.monotonic()
         came = await receiver.post(payload)
-        return _Tried(name_of(payload), came, time.monotonic() - began_s)
+        return _Tried(url, name_of(payload), came, time.monotonic() - began_s)
 
 
 def _shape(tried: _Tried) -> dict[str, Any]:

@@ -37,8 +37,13 @@ class News:
         return not self.email_id.startswith(CANARY_PREFIX)
 
 
-def spell(news: News) -> str:
-    """The body of the request; half a character, which UTF-8 cannot carry, is replaced."""
+def spell(news: News, told_at: datetime | None = None) -> str:
+    """The body of the request; half a character, which UTF-8 cannot carry, is replaced.
+
+    Args:
+        news: what it tells.
+        told_at: its own time, where it says something new of what happened at another; None: the same.
+    """
     at = spelled_time(news.occurred_at)
     data = {
         "email_id": news.email_id,
@@ -49,7 +54,10 @@ def spell(news: News) -> str:
         "ses_message_id": news.ses_message_id,
         "occurred_at": at,
     }
-    body = json.dumps({"type": "email.status", "timestamp": at, "data": data}, ensure_ascii=False)
+    body = json.dumps(
+        {"type": "email.status", "timestamp": spelled_time(told_at) if told_at else at, "data": data},
+        ensure_ascii=False,
+    )
     return body.encode("utf-8", "replace").decode()
 
 

@@ -16,7 +16,7 @@ SECRETS = {
     "TANK_HASH_KEY": "hunter2-hunter2-hunter2://",
     "TANK_HTTP_TOKEN": "hunter2-hunter2-hunter2",
     "TANK_WEBHOOK_SECRET": "whsec_" + "hunter2" * 8,  # base64 of 42 bytes
-    "TANK_WEBHOOK_URL": "https://www.example.com/hooks/email?key=hunter2",
+    "TANK_WEBHOOK_URL": "https://www.example.com:8443/services/T0/hunter2?key=hunter2",
     "AWS_SECRET_ACCESS_KEY": "hunter2",
     "AWS_SESSION_TOKEN": "hunter2",
     "AWS_ACCESS_KEY_ID": "AKIAhunter2hunterWXYZ",
@@ -75,7 +75,8 @@ def test_show_masks_secrets(arguments: list[str], monkeypatch: pytest.MonkeyPatc
     assert code == 0
     assert "hunter2" not in out + err
     assert "postgresql+asyncpg://tank:****@h/tank" in out
-    assert "https://www.example.com/hooks/email?****" in out
+    assert "https://www.example.com:8443/****" in out
+    assert "services" not in out
     assert "AKIA****WXYZ" in out
     assert "http://me:****@proxy:3128" in out
     assert all(name in out for name in SECRETS)
@@ -108,6 +109,27 @@ def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.M
     assert "rename it to TANK_MAX_PARALLEL" in err
     assert "'[bold]2'" in err
     assert "warning: TANK_ALERT_WEBHOOK_URL" in err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http:///services/hunter2", id="no-host"),
+        pytest.param("https://www.example.com/services/hunter2 ", id="a-space"),
+        pytest.param("https://www.example.com/services/hunter2#here", id="a-fragment"),
+        pytest.param("https://tank@www.example.com/services/hunter2", id="a-user"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["told", "JSON"])
+def test_no_fault_of_a_web_hook_tells_its_path(url: str, as_json: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path may be all that its owner knows callers by."""
+    monkeypatch.setenv("TANK_WEBHOOK_URL", url)
+
+    code, out, err = run("check", *as_json)
+
+    assert code == 78
+    assert "TANK_WEBHOOK_URL" in out + err
+    assert "services" not in out + err
 
 
 def test_check_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:

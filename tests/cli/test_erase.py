@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 from typer.testing import CliRunner, Result
 
 from tank_mailer.adapters import database
 from tank_mailer.adapters.schema import metadata
 from tank_mailer.cli import app
 from tank_mailer.core.address import address_hash
+from tank_mailer.core.erasure import Person, impersonal
 from tank_mailer.core.news import News, spell
 from tank_mailer.core.status import Status
 from tests.builders import make_body
@@ -318,7 +320,7 @@ def test_two_entries_become_one(books: Books) -> None:
 def test_more_than_one_page(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tank_mailer.adapters.desk_erase.ROWS", 2)
     monkeypatch.setattr("tank_mailer.adapters.desk_erase.TEXTS", 2)
-    for n in range(5):
+    for n in range(12):
         put_job(books, f"job-{n}", detail=f"of {JANE}")
         put_recipient(books, f"job-{n}", JANE)
         put_event(books, f"e-{n}", recipient=JANE, email_id=f"job-{n}")
@@ -328,8 +330,19 @@ def test_more_than_one_page(books: Books, monkeypatch: pytest.MonkeyPatch) -> No
 
     report = erase(JANE, "--yes")
 
-    assert [count for count in report["erased"].values() if count] == [5, 5, 5, 5, 5, 5]
+    assert [count for count in report["erased"].values() if count] == [12] * 6
     assert JANE not in books.dump()
+
+
+def test_what_an_interrupted_run_or_a_late_event_left_is_found_by_the_hash(everywhere: Books) -> None:
+    """Her mail was another application's: no job leads to it, only the event that named her."""
+    erase(JANE, "--yes")
+    put_event(everywhere, "e-8", recipient=None, email_id=None, user_agent="Janes tablet")
+
+    report = erase(JANE, "--yes")
+
+    assert {name: count for name, count in report["erased"].items() if count} == {"facts": 1}
+    assert "Janes tablet" not in everywhere.dump()
 
 
 def test_a_text_that_was_cut_may_have_named_the_person(books: Books) -> None:
@@ -341,6 +354,101 @@ def test_a_text_that_was_cut_may_have_named_the_person(books: Books) -> None:
     erase(JANE, "--yes")
 
     assert books.do("SELECT raw FROM asides ORDER BY queue_message_id") == [("",), ("short",)]
+
+
+# --- beside the daemon -----------------------------------------------------------------------------
+
+
+@contextmanager
+def each_time(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> Iterator[None]:
+    """Do something whenever a row has been read and is being judged."""
+
+    def disturbed(judge: Callable[..., Any]) -> Callable[..., Any]:
+        def judged(*arguments: Any) -> Any:
+            do()
+            return judge(*arguments)
+
+        return judged
+
+    with monkeypatch.context() as patch:
+        for name in ("is_named_in", "letter_without", "facts_of_others"):
+            patch.setattr(Person, name, disturbed(getattr(Person, name)))
+        patch.setattr("tank_mailer.adapters.desk_erase.impersonal", disturbed(impersonal))
+        yield
+
+
+@pytest.mark.parametrize("books", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("mode", ["--yes", "--dry-run"])
+def test_nobody_waits_while_texts_are_read_and_judged(
+    mode: str, everywhere: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail to 50 has hundreds of events; the daemon sends nothing while it cannot write."""
+    assert everywhere.path is not None
+    with closing(sqlite3.connect(everywhere.path, timeout=0, isolation_level=None)) as daemon:
+        daemon.execute("INSERT INTO pulse VALUES (1, 0)")
+        with each_time(monkeypatch, lambda: daemon.execute("UPDATE pulse SET at = at + 1")):
+            report = erase(JANE, mode)
+
+    assert sum(report["erased"].values()) == 14
+    [(written,)] = everywhere.do("SELECT at FROM pulse")
+    assert written > 10
+
+
+@pytest.mark.parametrize("books", ["sqlite"], indirect=True)
+def test_only_a_few_rows_are_written_in_one_transaction(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tank_mailer.adapters.desk_erase.ROWS", 2)
+    for n in range(7):
+        put_recipient(books, f"job-{n}", JANE)
+        put_event(books, f"e-{n}", recipient=JANE)
+        put_event(books, f"f-{n}", recipient=MARY, diagnostic=f"sent beside {JANE}")
+        put_letter(books, JANE)
+    written = list[int]()  # rows, by transaction
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, is_many: bool) -> None:
+        if statement.startswith("BEGIN"):
+            written.append(0)
+        elif statement.startswith(("UPDATE", "INSERT")):
+            written[-1] += len(values) if is_many else 1
+
+    sa.event.listen(Engine, "before_cursor_execute", note)
+    try:
+        erase(JANE, "--yes")
+    finally:
+        sa.event.remove(Engine, "before_cursor_execute", note)
+
+    assert max(written) == 2
+    assert sum(written) == 4 * 7 + 1, "and the record of it"
+
+
+@pytest.mark.parametrize("books", ["sqlite"], indirect=True)
+def test_two_who_are_erased_at_once_are_both_forgotten(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before the other one's erasure must not be written back after it."""
+    put_recipient(books, "job-1", JANE)
+    put_event(books, "e-1", recipient=MARY, ip="192.0.2.7", code="5.1.1", diagnostic=f"sent beside {JANE}")
+    left = json.dumps({"code": "5.1.1", "diagnostic": f"sent beside {JANE}"})
+    assert books.path is not None
+    with closing(sqlite3.connect(books.path, isolation_level=None)) as other:
+        once = (other.execute("UPDATE events SET facts = ?", [left]) for _ in range(1))
+        with each_time(monkeypatch, lambda: next(once, None)):
+            erase(JANE, "--yes")
+
+    [(facts,)] = books.do("SELECT facts FROM events")
+    assert json.loads(facts) == {"code": "5.1.1"}
+
+
+@pytest.mark.parametrize("books", ["sqlite"], indirect=True)
+def test_the_daemon_gets_its_turn_after_each_transaction(everywhere: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite keeps no order among those who wait: without rests one of them could wait for all of it."""
+    rests = list[float]()
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("tank_mailer.adapters.desk_walk.asyncio.sleep", rest)
+    erase(JANE, "--yes")
+
+    assert len(rests) > 5
+    assert min(rests) > 0
 
 
 # --- asking, and SQLite's file ---------------------------------------------------------------------

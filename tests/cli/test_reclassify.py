@@ -1,8 +1,11 @@
 """`tank-mailer reclassify`: a store that older rules have filled."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from typer.testing import Result
 from tank_mailer.adapters.desk_reclassify import ADDRESSES
 from tank_mailer.core.address import address_hash
 from tank_mailer.core.job import email_id_tag
+from tank_mailer.core.news import name_of
+from tank_mailer.core.reclassify import judge_again
 from tank_mailer.core.status import Status
 from tests.cli.conftest import StoreFile
 
@@ -260,6 +265,62 @@ def test_the_web_server_is_told_of_statuses(run: Run, old_store: StoreFile, monk
     news = json.loads(payload)["data"]
     assert (news["email_id"], news["recipient"], news["status"]) == ("job-again", ANN, "hard_bounced")
     assert (news["state"], news["reason"], news["ses_message_id"]) == ("accepted", "hard_bounce", "ses-again")
+
+
+def test_a_status_that_falls_back_is_no_repetition(run: Run, store: StoreFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The web server heard of the same bounce before, with the same status: a second time it would drop the news."""
+    monkeypatch.setenv("TANK_WEBHOOK_URL", "https://www.example.com/hooks/email")
+    monkeypatch.setenv("TANK_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    at = datetime(2030, 1, 31, 12, tzinfo=UTC)
+    put_event(store, "block", BEN, status=HARD, reason="hard_bounce", counts=0, facts=BLOCK, occurred_at=at.timestamp())
+    put_status(store, "job-block", BEN, HARD, "hard_bounce")
+    began = datetime.now(UTC)
+
+    run("reclassify", "--apply")
+
+    ((payload,),) = store.ask("SELECT payload FROM outbox")
+    news = json.loads(payload)
+    assert (news["data"]["status"], news["data"]["occurred_at"]) == ("soft_bounced", "2030-01-31T12:00:00.000Z")
+    told_at = datetime.fromisoformat(news["timestamp"])
+    assert began - timedelta(milliseconds=1) <= told_at <= datetime.now(UTC)
+    told_before = json.dumps(news | {"timestamp": "2030-01-31T12:00:00.000Z"}, ensure_ascii=False)
+    assert name_of(payload) != name_of(told_before)
+
+
+def test_nobody_waits_while_it_only_looks(run: Run, old_store: StoreFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store holds millions of events; the daemon sends nothing while it cannot write."""
+    before = dump(old_store)
+    with closing(sqlite3.connect(old_store.path, timeout=0, isolation_level=None)) as daemon:
+        daemon.execute("INSERT INTO pulse VALUES (1, 0)")
+
+        def judged(*arguments: Any) -> Any:
+            daemon.execute("UPDATE pulse SET at = at + 1")
+            return judge_again(*arguments)
+
+        monkeypatch.setattr("tank_mailer.adapters.desk_reclassify.judge_again", judged)
+        assert run("reclassify").exit_code == 0
+
+    [(written,)] = old_store.ask("SELECT at FROM pulse")
+    assert written >= 4
+    assert dump(old_store) == before
+
+
+def test_the_daemon_gets_its_turn_after_each_transaction(
+    run: Run, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps no order among those who wait: it was locked out for ten seconds and more."""
+    rests = list[float]()
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    for number in range(2 * ADDRESSES + 3):
+        put_event(store, f"dead-{number:03}", f"u{number}@example.org")
+    monkeypatch.setattr("tank_mailer.adapters.desk_walk.asyncio.sleep", rest)
+    run("reclassify", "--apply")
+
+    assert len(rests) == 3
+    assert min(rests) > 0
 
 
 def test_no_store_is_made(run: Run, store: StoreFile) -> None:

@@ -113,10 +113,28 @@ def test_what_a_person_removed_stays_removed(run: Run, store: StoreFile, standin
     assert here(store) == []
     assert len(there(standin)) == 2
 
+    for arguments in ([], ["--apply"]):
+        again = run("suppress", "sync", *arguments)
+        assert again.exit_code == 0, "as it is wanted"
+        assert "removed_here\ta@example.com\t-\tBOUNCE\tstays; see --remove\n" in again.stdout
+        assert "--remove takes it off there" in again.stderr
+    assert run("suppress", "sync").stdout.endswith("The lists agree, but for what was removed here.\n")
+    assert run("suppress", "sync", "--remove").exit_code == 3, "nothing is done without --apply"
+
     second = run("suppress", "sync", "--apply", "--remove", "--json")
     assert report_of(second)["done"]["removed_at_ses"] == 2
     assert there(standin) == {}
     assert run("suppress", "sync", "--remove").exit_code == 0
+
+
+def test_what_was_removed_does_not_hide_a_difference(run: Run, store: StoreFile, standin: Standin) -> None:
+    put_event(store, "a@example.com")
+    run("suppress", "remove", "a@example.com")
+    list_there(standin, "a@example.com", "b@example.com")
+
+    shown = run("suppress", "sync")
+
+    assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (3, "Nothing was changed; --apply does it.")
 
 
 def test_a_new_bounce_outweighs_an_old_removal(run: Run, store: StoreFile, standin: Standin) -> None:

@@ -106,6 +106,37 @@ def test_a_web_server_that_answers_otherwise(status: int, word: str, run: Run, w
     assert KEY not in result.output
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param("Cannot POST /services/T0/a%26b/hunter2?token=hunter2", id="as-it-was-asked"),
+        pytest.param("<p>The current path, services/T0/a&amp;b/hunter2, fits nothing", id="decoded-for-HTML"),
+        pytest.param("x" * 490 + " /services/T0/a%26b/hunter2", id="where-the-shown-part-ends"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["told", "JSON"])
+def test_a_web_server_that_repeats_what_it_was_asked(
+    answer: str, as_json: list[str], run: Run, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path may be the key, and what a terminal shows goes into tickets."""
+    monkeypatch.setenv("TANK_WEBHOOK_URL", f"http://127.0.0.1:{web_server.port}/services/T0/a%26b/hunter2?{KEY}")
+    web_server.status, web_server.body = 404, answer.encode()
+
+    result = run("webhook", "test", *as_json)
+
+    assert result.exit_code == 3
+    assert "****" in result.stdout
+    assert "hunter2" not in result.output
+    assert "services" not in result.output
+
+
+def test_a_short_path_is_a_word_like_others(run: Run, web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANK_WEBHOOK_URL", f"http://127.0.0.1:{web_server.port}/mail")
+    web_server.status, web_server.body = 500, b"no mail queue"
+
+    assert "no mail queue" in run("webhook", "test").stdout
+
+
 def test_a_web_server_that_is_away(
     run: Run, store: StoreFile, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,8 @@ from sqlalchemy.engine import Engine
 
 from tank_mailer.adapters import rows, schema
 from tank_mailer.adapters.attic import PRUNING, SqlAttic
+from tank_mailer.adapters.desk import Desk
+from tank_mailer.adapters.desk_suppressions import removals
 from tank_mailer.adapters.perch import SqlPerch
 from tank_mailer.core.canary import Doubt, Flight, Signs
 from tank_mailer.core.errors import StoreError
@@ -208,6 +210,22 @@ async def test_the_record_of_changes_is_kept_for_a_year(attic: SqlAttic, now: da
     await prune_all(attic, before)
 
     assert await left(attic, schema.audit.c.at) == [(now - days * DAY).timestamp() for days in (365, 100)]
+
+
+@pytest.mark.parametrize("limit", [2, 500])
+async def test_whom_a_person_let_go_is_never_forgotten(
+    attic: SqlAttic, now: datetime, before: datetime, limit: int
+) -> None:
+    """SES may list the address for years: `suppress sync` must not enter it again. Nor do old lines hide others."""
+    old = {"who": "ops@host", "subject": "ann@example.org", "at": (now - 1000 * DAY).timestamp()}
+    for action in ("suppress remove", "suppress remove", "suppress remove", "suppress add", "erase", "suppress add"):
+        await put(attic, schema.audit, old | {"action": action})
+
+    assert await prune_all(attic, before, limit=limit) == 3
+
+    assert await left(attic, schema.audit.c.action) == ["suppress remove"] * 3
+    desk = Desk(engine=attic.store.engine, clock=attic.store.clock, who="ops@host")
+    assert await removals(desk) == {"ann@example.org": now - 1000 * DAY}
 
 
 async def test_some_things_are_never_forgotten(attic: SqlAttic, before: datetime) -> None:

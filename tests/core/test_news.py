@@ -83,6 +83,14 @@ def test_the_payload_is_the_designs(news: News, payload: object) -> None:
     assert json.loads(spell(news)) == payload
 
 
+def test_what_is_judged_anew_is_told_with_a_time_of_its_own() -> None:
+    """When it happened does not change by that; that it is told now makes it another piece of news."""
+    at_first, anew = spell(make_news(occurred_at=NOW)), spell(make_news(occurred_at=NOW), told_at=LATER)
+
+    assert json.loads(anew) == json.loads(at_first) | {"timestamp": "2026-11-02T10:15:00.000Z"}
+    assert name_of(anew) != name_of(at_first)
+
+
 @pytest.mark.parametrize("status", list(Status))
 def test_each_status_goes_by_its_word(status: Status) -> None:
     assert json.loads(spell(make_news(status=status)))["data"]["status"] == status.name.lower()

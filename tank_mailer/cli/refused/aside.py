@@ -15,6 +15,7 @@ from tank_mailer.core.eventbody import parse_event
 from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
 from tank_mailer.flows.feedback import QUARANTINE
 
+SHORT_RAW_BYTES: Final = 512  # of events beyond ten thousand a day (flows/feedback.py)
 CUT_AT_BYTES: Final = 65_536 - 3  # DESIGN 3: 64 KiB are kept, less a character that did not fit
 DOUBTFUL: Final = frozenset({Reason.IN_DOUBT, Reason.ANSWER_LOST, Reason.ANSWER_UNCLEAR, Reason.PROCESS_DIED})
 
@@ -42,7 +43,9 @@ def is_ambiguous(name: str, found: Sequence[PutAside]) -> bool:
 
 def is_cut(aside: PutAside) -> bool:
     """Whether the end of the text is missing: it is as long as what is kept, and makes no sense so."""
-    if len(aside.raw.encode()) < CUT_AT_BYTES:
+    size_bytes = len(aside.raw.encode())
+    is_short = aside.kind == Kind.EVENT and SHORT_RAW_BYTES - 3 <= size_bytes <= SHORT_RAW_BYTES
+    if size_bytes < CUT_AT_BYTES and not is_short:
         return False
     if aside.kind != Kind.EVENT:
         return isinstance(parse_job(aside.raw), InvalidJob)

@@ -1,7 +1,7 @@
 """`suppress sync`: our list and the account's own one at SES, compared and brought together."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -56,7 +56,8 @@ def sync(
 
     Exit codes: 0 no difference, or all of it mended; 2 usage; 3 there are
     differences, or SES refused some; 75 the store or SES do not work;
-    78 bad settings; 130 interrupted.
+    78 bad settings; 130 interrupted. What a person has taken off this list
+    and SES still has is shown, and a difference with --remove only.
     """
     loaded = settings_or_exit(env_file)
     run = _Run(applies=apply, removes=remove)
@@ -70,7 +71,7 @@ def sync(
             _tell(run, as_json=as_json)
             leave(EXIT_INTERRUPTED, "interrupted", AGAIN)
     _tell(run, as_json=as_json)
-    if run.done.refused_at_ses or (run.drift and not apply):
+    if run.done.refused_at_ses or (run.differs and not apply):
         raise typer.Exit(EXIT_NO)
 
 
@@ -90,6 +91,11 @@ class _Run:
     listed: int = 0
     drift: Drift | None = None
     done: _Done = field(default_factory=_Done)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to mend; what a person has let go is so as it is wanted, until they say more."""
+        return self.drift is not None and bool(self.drift if self.removes else replace(self.drift, let_go=()))
 
 
 async def _sync(loaded: Loaded, run: _Run, *, limit: int, as_json: bool) -> None:
@@ -230,12 +236,12 @@ def _tell(run: _Run, *, as_json: bool) -> None:
             f"Here {done.added_here} added, {done.changed_here} changed; at SES {done.put_at_ses} put,"
             f" {done.removed_at_ses} taken off{refused}."
         )
-        if drift.let_go and not run.removes:
-            hint("what was removed here is still on SES's list, which keeps its mail back: --remove takes it off there")
-    elif drift:
+    elif run.differs:
         say("Nothing was changed; --apply does it.")
     else:
-        say("The lists agree.")
+        say("The lists agree, but for what was removed here." if drift else "The lists agree.")
+    if drift.let_go and not run.removes:
+        hint("what was removed here is still on SES's list, which keeps its mail back: --remove takes it off there")
 
 
 def _shape(run: _Run, drift: Drift | None) -> dict[str, Any]:
