@@ -23,7 +23,7 @@ from tank_mailer.adapters import rows
 from tank_mailer.adapters.database import Transactions
 from tank_mailer.adapters.evidence import Evidence
 from tank_mailer.adapters.held_back import HeldBack
-from tank_mailer.adapters.schema import asides, jobs, outbox, pulse, receipts, recipients, senders
+from tank_mailer.adapters.schema import asides, events, jobs, outbox, pulse, receipts, recipients, senders
 from tank_mailer.core.errors import Reason, StoreError, UnstorableError
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.news import News, news_of_invalid, news_of_row
@@ -137,6 +137,7 @@ class Store:
         min_free_bytes: with less room there nothing new is begun.
         tells: whether the web server is told of every change.
         stale_after_days: `TANK_STALE_AFTER_DAYS`; 0: off.
+        has_events: False: there are none and none will come, so that nothing is looked up among them.
         when_posted: called in the loop once news are on disk.
     """
 
@@ -146,6 +147,7 @@ class Store:
     min_free_bytes: int = 0
     tells: bool = False
     stale_after_days: int = 0
+    has_events: bool = True
     when_posted: Callable[[], None] = lambda: None
     _has_posted: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
@@ -177,11 +179,12 @@ class Store:
             receipts.c.email_id.in_(sa.bindparam("ids", expanding=True))
         )
         insert = insert_for(self.engine, recipients)
-        self._add_recipients = insert.on_conflict_do_update(  # ranks only rise (DESIGN 4)
+        self._raise_recipients = insert.on_conflict_do_update(  # ranks only rise (DESIGN 4)
             index_elements=[recipients.c.email_id, recipients.c.address],
             set_={name: insert.excluded[name] for name in ("status", "reason", "updated_at")},
             where=recipients.c.status < insert.excluded.status,
-        ).returning(recipients.c.email_id, recipients.c.address)
+        )
+        self._add_recipients = self._raise_recipients.returning(recipients.c.email_id, recipients.c.address)
         self._add_letters = sa.insert(outbox)
         self._add_asides = insert_for(self.engine, asides).on_conflict_do_nothing()
         self._add_senders = insert_for(self.engine, senders).on_conflict_do_nothing()
@@ -231,6 +234,15 @@ class Store:
         """Read and write once."""
         await self._ask(_Check())
 
+    async def look_for_events(self, *, is_fed: bool) -> None:
+        """Find out whether there are events, or will be; call it once, before any mail.
+
+        Args:
+            is_fed: whether this process reads the event queue.
+        """
+        query = sa.select(events.c.key).limit(1)
+        self.has_events = is_fed or await self.transact(lambda connection: connection.scalar(query)) is not None
+
     async def works(self) -> bool:
         """Whether `check` goes well."""
         try:
@@ -265,7 +277,7 @@ class Store:
 
     def take_up(self, connection: sa.Connection, mails: Mapping[str, str]) -> None:
         """Let events count that came before it was known whose mails they are about: email_id by SES's MessageId."""
-        if ids := self._evidence.take_up(connection, mails):
+        if self.has_events and (ids := self._evidence.take_up(connection, mails)):
             self._raise(connection, self._read(connection, ids))
 
     def _raise(self, connection: sa.Connection, by_id: Mapping[str, Row]) -> None:
@@ -439,6 +451,8 @@ class Store:
 
         A row that is about to begin counts an attempt that has not been made.
         """
+        if not self.has_events:
+            return set()
         looked_up = {
             b.row.email_id: (replace(b.row, attempt=b.row.attempt - 1), b.sent_at if b.row.version == 1 else None)
             for b in begins
@@ -493,8 +507,13 @@ class Store:
         if new:
             connection.execute(self._add_answers, [rows.receipt_columns(receipt) for receipt in new])
             self._count_doubles(connection, new)
-        values = [rows.note_columns(note) for change in changes for note in change.recipients]
-        risen = self.add_recipients(connection, values)
+        risen = set[tuple[str, str]]()
+        if values := [rows.note_columns(note) for change in changes for note in change.recipients]:
+            if self.tells:
+                risen = self.add_recipients(connection, values)
+            else:  # nobody asks who has risen: a good part of the transaction's price
+                values.sort(key=lambda value: (value["email_id"], value["address"]))
+                connection.execute(self._raise_recipients, values)
         self.take_up(connection, {receipt.ses_message_id: receipt.email_id for receipt in new})
         if kept:
             connection.execute(self._add_asides, [self._aside(aside) for aside in kept])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from tank_mailer import __version__
@@ -10,6 +10,7 @@ from tank_mailer.adapters import aws, database
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
+from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
@@ -71,6 +72,8 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
             stale_after_days=settings.stale_after_days,
         )
         async with _background(store.run()):
+            with suppress(StoreError):  # a sick one is looked at again by all that follows
+                await store.look_for_events(is_fed=settings.event_queue_url is not None)
             sending = await assemble_sending(settings, clients=clients, store=store, names=names)
             feedback = await assemble_feedback(
                 settings, sending, clients=clients, store=store, names=names, stack=stack

@@ -758,3 +758,15 @@ async def test_the_tag_of_an_id_that_is_none_is_kept_with_its_job(tables: StoreB
     tags = {job["email_id"]: job["tag"] for job in await select(tables, schema.jobs)}
 
     assert tags == {"a b": email_id_tag("a b"), "plain": None}
+
+
+async def test_a_store_that_is_fed_no_more_still_knows_what_it_was_told(tables: StoreBench, book: EventBook) -> None:
+    """Somebody has taken the event queue out of the settings: proof is proof."""
+    store = tables.ledger
+    await store.look_for_events(is_fed=False)
+    before = store.has_events
+    await book.record([make_event(EventKind.SEND)])
+
+    await store.look_for_events(is_fed=False)
+
+    assert (before, store.has_events) == (False, True)
