@@ -23,6 +23,7 @@ log = get_logger()
 
 HASH_KEY_FILE = "hash-key"
 FINISH_EVENTS_S = 25.0  # the last long polls end, what is in hand is written and deleted; all else comes again
+FLUSH_EVENTS_S = 5.0  # at least, after a drain that took longer: supervisors wait for 60 s
 
 
 async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Path) -> int:
@@ -146,11 +147,14 @@ async def _work(
         asked.cancel()
         supervisor.tell("STOPPING=1", "STATUS=draining")
         log.info("daemon_draining", timeout_s=settings.drain_timeout_s)
+        began_s = asyncio.get_running_loop().time()
         if feedback.feedback is not None:
             feedback.feedback.close()
         left = await drain(sending.hand, polling=polling, stop=stop, timeout_s=settings.drain_timeout_s)
         if feedback.feedback is not None:  # events last (DESIGN 5): what was sent in the drain tells of itself
-            await stop.unless_at_once(feedback.feedback.finish(FINISH_EVENTS_S))
+            took_s = asyncio.get_running_loop().time() - began_s
+            finishing = feedback.feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
+            await stop.unless_at_once(finishing)
         log.info("daemon_stopped", left=left)
 
 
