@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from tank_mailer.core.doubt import Drained
 from tank_mailer.core.envelope import Envelope
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.event import SesEvent
@@ -363,8 +364,8 @@ class EventBook(Protocol):
     async def drained(self, until: datetime, at: datetime) -> None:
         """Note at `at` that whatever the event queue held until then has been read and written."""
 
-    async def drained_until(self) -> tuple[datetime, datetime] | None:
-        """What was noted last: until when, and when that was noted."""
+    async def drained_until(self) -> Drained | None:
+        """What was noted last."""
 
     async def newest_proof(self, configuration_set: str, before: datetime) -> datetime | None:
         """When the newest mail was accepted, by our own clock, of which this set has sent a tagged Send event back.

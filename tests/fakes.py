@@ -9,6 +9,7 @@ from inspect import isawaitable
 from typing import Literal, TypeVar
 
 from tank_mailer.core.booking import Known, book, is_about, is_ours, job_of, names_of
+from tank_mailer.core.doubt import Drained
 from tank_mailer.core.errors import Reason, StoreError, UnstorableError
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.job import EmailJob, email_id_tag
@@ -218,7 +219,7 @@ class FakeEventBook:
     recorded: list[SesEvent] = field(default_factory=list)
     suppressed: list[NewSuppression] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
-    noted: tuple[datetime, datetime] | None = None
+    noted: Drained | None = None
     by_event: set[str] = field(default_factory=set)
     _keys: dict[str, tuple[SesEvent, datetime]] = field(default_factory=dict)
 
@@ -296,9 +297,9 @@ class FakeEventBook:
 
     async def drained(self, until: datetime, at: datetime) -> None:
         await self.check()
-        self.noted = until, at
+        self.noted = Drained(until, at)
 
-    async def drained_until(self) -> tuple[datetime, datetime] | None:
+    async def drained_until(self) -> Drained | None:
         await self.check()
         return self.noted
 

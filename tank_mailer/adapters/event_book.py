@@ -14,6 +14,7 @@ from tank_mailer.adapters.schema import events, jobs, marks, receipts, recipient
 from tank_mailer.adapters.store import Store, insert_for
 from tank_mailer.core.address import address_hash
 from tank_mailer.core.booking import Booking, Known, book, is_ours, job_of, names_of
+from tank_mailer.core.doubt import Drained
 from tank_mailer.core.erasure import impersonal
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.ledger import Row, State
@@ -97,8 +98,8 @@ class SqlEventBook:
         ]
         await self.store.transact(lambda connection: connection.execute(self._mark, values).close())
 
-    async def drained_until(self) -> tuple[datetime, datetime] | None:
-        """What was noted last: until when, and when that was noted."""
+    async def drained_until(self) -> Drained | None:
+        """What was noted last."""
         query = sa.select(marks.c.name, marks.c.at).where(marks.c.name.in_([DRAINED, LOOKED]))
 
         def look(connection: sa.Connection) -> dict[str, float]:
@@ -107,7 +108,7 @@ class SqlEventBook:
         found = await self.store.transact(look)
         if len(found) < len((DRAINED, LOOKED)):
             return None
-        return datetime.fromtimestamp(found[DRAINED], UTC), datetime.fromtimestamp(found[LOOKED], UTC)
+        return Drained(datetime.fromtimestamp(found[DRAINED], UTC), datetime.fromtimestamp(found[LOOKED], UTC))
 
     async def newest_proof(self, configuration_set: str, before: datetime) -> datetime | None:
         """When the newest mail was accepted of which this set has sent a tagged Send event back."""

@@ -43,6 +43,34 @@ def request_ended_by(row: Row) -> datetime:
     return min(longest, row.lease_ends_at) if row.lease_ends_at is not None else longest
 
 
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What was noted last of the event queue.
+
+    Attributes:
+        until: whatever it held until then has been read and written.
+        looked_at: when that was noted.
+    """
+
+    until: datetime
+    looked_at: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it says anything of the present; not if a clock that goes ahead has noted it."""
+        return self.until <= now and abs((now - self.looked_at).total_seconds()) <= FRESH_S
+
+
+def absence_counts(row: Row, *, proof: datetime | None) -> bool:
+    """Whether the lack of any event of a doubtful job means that SES does not have it (DESIGN 6).
+
+    Args:
+        row: of the job.
+        proof: when the newest mail was accepted of which the same configuration set had sent a tagged Send event back
+            by the time that the event queue was drained, as freshly seen; None: there is none.
+    """
+    return proof is not None and proof > request_ended_by(row)
+
+
 def settle_doubt(row: Row, *, now: datetime, absence_counts: bool, at_most_once: bool, policy: RetryPolicy) -> Settling:
     """Say what becomes of a doubt that no event has settled within its wait.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tank_mailer.core.backoff import RetryPolicy
-from tank_mailer.core.doubt import FRESH_S, LOOK_AGAIN_S, WaitOn, needs_proof, request_ended_by, settle_doubt
+from tank_mailer.core.doubt import LOOK_AGAIN_S, WaitOn, absence_counts, needs_proof, settle_doubt
 from tank_mailer.core.errors import QueueError, StoreError
 from tank_mailer.core.ledger import Row
 from tank_mailer.flows.forever import forever
@@ -38,21 +38,14 @@ class Doubts:
     waiting: set[str] = field(default_factory=set)
 
     async def absence_counts(self, row: Row) -> bool:
-        """Whether the lack of any event means that SES does not have it (DESIGN 6).
-
-        A mail of ours that was accepted after the doubtful request has come back through the same configuration set,
-        and since then the event queue has been drained, and has been looked at just now.
-        """
+        """Whether the lack of any event means that SES does not have it; without a channel there is nothing to ask."""
         if self.book is None or not needs_proof(row.configuration_set, self.policy):
             return True
-        noted, now = await self.book.drained_until(), self.clock.now()
-        if noted is None:
+        drained = await self.book.drained_until()
+        if drained is None or not drained.is_fresh(self.clock.now()):
             return False
-        until, looked_at = noted
-        if until > now or abs((now - looked_at).total_seconds()) > FRESH_S:
-            return False
-        proof = await self.book.newest_proof(row.configuration_set or "", until)
-        return proof is not None and proof > request_ended_by(row)
+        proof = await self.book.newest_proof(row.configuration_set or "", drained.until)
+        return absence_counts(row, proof=proof)
 
     async def settle(self, proven: Sequence[Proven]) -> None:
         """Take the messages of jobs that an event has ended off their queues."""

@@ -16,6 +16,7 @@ from tank_mailer.adapters import schema
 from tank_mailer.adapters.event_book import SqlEventBook
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.address import address_hash
+from tank_mailer.core.doubt import Drained
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.event import EventKind, Listed, SesEvent
 from tank_mailer.core.job import email_id_tag
@@ -500,7 +501,7 @@ async def test_what_is_noted_of_the_queue_is_kept(bench: Bench, book: EventBook)
     await book.drained(EPOCH, EPOCH + 2 * MINUTE)
     await book.drained(EPOCH + MINUTE, EPOCH + 3 * MINUTE)
 
-    assert (before, await book.drained_until()) == (None, (EPOCH + MINUTE, EPOCH + 3 * MINUTE))
+    assert (before, await book.drained_until()) == (None, Drained(EPOCH + MINUTE, EPOCH + 3 * MINUTE))
 
 
 # --- trouble ---------------------------------------------------------------------------------------

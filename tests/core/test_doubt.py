@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tank_mailer.core.backoff import RetryPolicy
-from tank_mailer.core.doubt import Resend, Settling, Sight, WaitOn, is_near_empty, request_ended_by, settle_doubt
+from tank_mailer.core.doubt import (
+    Drained,
+    Resend,
+    Settling,
+    Sight,
+    WaitOn,
+    absence_counts,
+    is_near_empty,
+    request_ended_by,
+    settle_doubt,
+)
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.verdict import DeadLetter
@@ -155,3 +165,32 @@ def test_a_backlog_begins_the_sight_anew() -> None:
 )
 def test_how_long_evidence_is_awaited(policy: RetryPolicy, configuration_set: str | None, seconds: float) -> None:
     assert policy.doubt_wait_s(configuration_set) == seconds
+
+
+@pytest.mark.parametrize(
+    ("until", "looked", "is_fresh"),
+    [
+        pytest.param(-60, 0, True, id="just-now"),
+        pytest.param(-360, -300, True, id="five-minutes-ago"),
+        pytest.param(-360, -301, False, id="longer-ago"),
+        pytest.param(1, 1, False, id="drained-in-the-future"),
+        pytest.param(-60, 301, False, id="by-a-clock-that-goes-ahead"),
+    ],
+)
+def test_an_old_sight_says_nothing_of_the_present(until: int, looked: int, is_fresh: bool) -> None:
+    drained = Drained(NOON + timedelta(seconds=until), NOON + timedelta(seconds=looked))
+
+    assert drained.is_fresh(NOON) is is_fresh
+
+
+@pytest.mark.parametrize(
+    ("proof", "counts"),
+    [
+        pytest.param(None, False, id="nothing-came-back"),
+        pytest.param(NOON + timedelta(seconds=30), False, id="a-mail-while-the-doubtful-request-was-under-way"),
+        pytest.param(NOON + MINUTES, False, id="one-at-its-very-end"),
+        pytest.param(NOON + 2 * MINUTES, True, id="one-after-it-was-over"),
+    ],
+)
+def test_which_mail_shows_that_the_channel_lives(proof: datetime | None, counts: bool) -> None:
+    assert absence_counts(make_doubt(lease_ends_at=NOON + MINUTES), proof=proof) is counts
