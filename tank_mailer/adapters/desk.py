@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tank_mailer.adapters import database
 from tank_mailer.adapters.schema import audit
-from tank_mailer.adapters.store import SICK, sick
+from tank_mailer.adapters.sickness import SICK, sick
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.ports import Clock
 

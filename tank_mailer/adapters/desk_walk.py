@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tank_mailer.adapters.database import READS
 from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.store import SICK, sick
+from tank_mailer.adapters.sickness import SICK, sick
 
 ROWS = 100  # written in one transaction: some ms with SQLite's flush to disk
 READ_AHEAD = 5  # times as many are read at a time, for that holds nobody up

@@ -6,7 +6,6 @@ flush to disk serves them all. So every request waits for the transaction under 
 
 import asyncio
 import shutil
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tank_mailer.adapters import rows
@@ -24,7 +22,8 @@ from tank_mailer.adapters.database import Transactions
 from tank_mailer.adapters.evidence import Evidence
 from tank_mailer.adapters.held_back import HeldBack
 from tank_mailer.adapters.schema import asides, events, jobs, outbox, pulse, receipts, recipients, senders
-from tank_mailer.core.errors import Reason, StoreError, UnstorableError
+from tank_mailer.adapters.sickness import is_passing, sick
+from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.news import News, news_of_invalid, news_of_row
 from tank_mailer.core.status import Status
@@ -35,18 +34,8 @@ log = get_logger()
 
 T = TypeVar("T")
 
-try:  # only with the extra `postgresql`
-    from asyncpg import InterfaceError, PostgresError
-
-    _DRIVER_ERRORS: tuple[type[Exception], ...] = (PostgresError, InterfaceError, sqlite3.Error)
-except ImportError:
-    _DRIVER_ERRORS = (sqlite3.Error,)
-
-SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
 MOST_AT_ONCE = 200  # requests in one transaction
 TRIES = 4  # of a transaction that loses against another one
-_OF_VALUES = frozenset({"DataError", "IntegrityError", "OverflowError", "UnicodeEncodeError"})
-_PASSING = frozenset({"DeadlockDetectedError", "SerializationError"})  # PostgreSQL: 40P01, 40001
 LOOK_AT_DISK_S = 5.0
 GATHER_S = 0.003  # under load several more requests come within it
 
@@ -92,40 +81,6 @@ _Waiting = tuple[_Request, asyncio.Future[Any]]
 def insert_for(engine: AsyncEngine, table: sa.Table) -> Any:  # noqa: ANN401 - the two dialects share no type
     """An INSERT that knows ON CONFLICT in the engine's dialect."""
     return sqlite.insert(table) if engine.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def sick(error: BaseException) -> StoreError:
-    """What a driver raised, in one line without values: SQLAlchemy's own text holds the parameters."""
-    origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(error, SQLAlchemyError) and origin is error:
-        text = ""
-    else:
-        text = ": " + (str(origin).splitlines() or [""])[0].removeprefix(f"{type(origin)}: ")[:200]
-        text = text.partition(": '")[0]  # asyncpg quotes the value that it cannot encode
-    kind = UnstorableError if _is_about_values(error) else StoreError
-    return kind(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
-
-
-def _is_about_values(error: BaseException) -> bool:
-    """Whether it is these values that no database takes, rather than the database that is not well."""
-    names = _names(error)
-    return not names.isdisjoint(_OF_VALUES) or isinstance(error, ValueError | TypeError | OverflowError)
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Whether the same transaction may go well at once: it lost against another one, and nothing of it is on disk."""
-    return not _names(error).isdisjoint(_PASSING)
-
-
-def _names(error: BaseException) -> set[str]:
-    """What the error is called, by SQLAlchemy, by its adapter and by the driver below."""
-    found, names = [error], set[str]()
-    while found:
-        one = found.pop()
-        names.add(type(one).__name__)
-        under = (getattr(one, "orig", None), one.__cause__)
-        found += [other for other in under if other is not None and type(other).__name__ not in names]
-    return names
 
 
 @dataclass(kw_only=True, eq=False)
@@ -338,7 +293,7 @@ class Store:
             except Exception as error:  # noqa: BLE001 - a request that no driver takes must not end all others
                 self._known_senders.clear()  # some may have been learned from what was rolled back
                 self._has_posted = False
-                if tries == TRIES or not _is_passing(error):
+                if tries == TRIES or not is_passing(error):
                     return [sick(error)] * len(requests)
         raise AssertionError(TRIES)
 

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from tank_mailer.adapters import schema
-from tank_mailer.adapters.store import LOOK_AT_DISK_S, Store, sick
+from tank_mailer.adapters.sickness import sick
+from tank_mailer.adapters.store import LOOK_AT_DISK_S, Store
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.ledger import State
 from tank_mailer.ports import Begun, Change
