@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_suppressions import entry_columns, find_entries
+from tank_mailer.adapters.desk_suppressions import LOCK, entry_columns, find_entries
 from tank_mailer.adapters.desk_walk import ROWS, Judge, Walk, look_up, overwriting, pages, reading
 from tank_mailer.adapters.schema import (
     asides,
@@ -100,7 +100,7 @@ class Erasure:
     async def _suppression(self) -> None:
         async with overwriting(self.desk) if self.is_real else reading(self.desk) as connection:
             if self.is_real and self.desk.engine.dialect.name == "postgresql":
-                await connection.execute(sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE"))
+                await connection.execute(LOCK)
             found = await find_entries(connection, {self.person.key})
             standing = lasting(found.values())
             if standing is None or self.person.key not in found:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_suppressions import entry_columns, find_entries
+from tank_mailer.adapters.desk_suppressions import LOCK, entry_columns, find_entries
 from tank_mailer.adapters.desk_walk import by_turns, reading
 from tank_mailer.adapters.schema import events, jobs, outbox, recipients, suppressions
 from tank_mailer.adapters.store import insert_for
@@ -104,7 +104,7 @@ class Reclassification:
         now = self.desk.clock.now()
         async with by_turns(self.desk) if self.is_real else reading(self.desk) as connection:
             if self.is_real and self.desk.engine.dialect.name == "postgresql":  # SQLite locks as it begins
-                await connection.execute(sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE"))
+                await connection.execute(LOCK)
             cases = await self._cases(connection, addresses)
             plans = [one for case in cases if (one := plan(case, since=self.since, now=now))]
             if self.is_real:

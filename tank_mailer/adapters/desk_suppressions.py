@@ -14,6 +14,8 @@ from tank_mailer.adapters.store import insert_for
 from tank_mailer.core.address import HASHED, address_hash
 from tank_mailer.core.suppression import Entry, is_stale, joined, lasting
 
+# For a transaction that reads entries before it writes them, on PostgreSQL: SQLite locks as it begins. Readers go on.
+LOCK = sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE")
 PAGE = 1_000  # entries in one transaction
 REMOVE = "suppress remove"  # in the record of changes
 
@@ -85,7 +87,7 @@ async def enter(
     now = desk.clock.now()
     async with desk.transaction() as connection:
         if desk.engine.dialect.name == "postgresql":  # SQLite locks as it begins; readers go on with both
-            await connection.execute(sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE"))
+            await connection.execute(LOCK)
         before = await find_entries(connection, {entry.address for entry in entries})
         after, stands_as = dict(before), dict[str, str]()
         for entry in entries:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tank_mailer.adapters.desk_suppressions import entry_columns, read_entry
+from tank_mailer.adapters.desk_suppressions import LOCK, entry_columns, read_entry
 from tank_mailer.adapters.schema import addresses, events, suppressions
 from tank_mailer.adapters.store import insert_for
 from tank_mailer.core.address import address_hash
@@ -19,7 +19,6 @@ from tank_mailer.core.suppression import SOFT_DAYS, Entry, from_event
 from tank_mailer.ports import NewSuppression
 
 HISTORY = 100  # newest events of one address that are looked at; a run is five mails
-LOCK = sa.text("LOCK TABLE suppressions IN SHARE ROW EXCLUSIVE MODE")  # two that read before they write
 Owned = tuple[str | None, EventNote]
 
 
