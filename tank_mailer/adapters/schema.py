@@ -115,6 +115,12 @@ events = Table(  # one row for each recipient that an event touches, or one for 
     Index("events_by_mail", "ses_message_id"),
     Index("events_by_recipient", "recipient", "occurred_at"),
     Index("events_by_time", "recorded_at"),
+    Index(  # what harms the reputation
+        "events_bad",
+        "recorded_at",
+        sqlite_where=text("kind IN ('bounce', 'complaint')"),
+        postgresql_where=text("kind IN ('bounce', 'complaint')"),
+    ),
     Index(  # what shows that a channel lives
         "events_sent",
         "configuration_set",
@@ -186,4 +192,47 @@ pulse = Table(  # one row that a check writes
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", Double, nullable=False),
+)
+
+volume = Table(  # recipients that SES accepted, by the minute; the simulator's are not counted
+    "volume",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("node", Text, primary_key=True),  # so that nodes do not wait for each other
+    Column("recipients", Integer, nullable=False),
+)
+
+pace = Table(  # the pace that all nodes share, by the server's time
+    "pace",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("ahead_s", Double, nullable=False),  # how far the spans given out reach beyond `asked_at`
+    Column("asked_at", Double, nullable=False),
+)
+
+turns = Table(  # work that one node does for all
+    "turns",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("ends_at", Double, nullable=False),  # by the server's time
+)
+
+nodes = Table(  # how each running process is
+    "nodes",
+    metadata,
+    Column("process", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("seen_at", Double, nullable=False),  # by the server's time
+    Column("view", Text, nullable=False),  # JSON: core.view.NodeView
+)
+
+orders = Table(  # the newest order of a person about each scope; `audit` has them all
+    "orders",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("action", Text, nullable=False),  # ports.nodes.Action
+    Column("at", Double, nullable=False),  # by the server's time
+    Column("who", Text, nullable=False),
+    Column("note", Text),
 )

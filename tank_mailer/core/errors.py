@@ -42,6 +42,9 @@ class Reason(StrEnum):
     CONFIGURATION_SET_MISSING = "configuration_set_missing"  # SES: does not exist in this region
     CONFIGURATION_SET_PAUSED = "configuration_set_paused"  # SES: sending switched off for this set
     MAIL_FROM_DOMAIN = "mail_from_domain"  # SES: the custom MAIL FROM domain is not verified
+    REPUTATION_BOUNCES = "reputation_bounces"  # too many hard bounces: stopped before AWS stops all
+    REPUTATION_COMPLAINTS = "reputation_complaints"  # too many complaints: the same
+    OPERATOR = "operator"  # a person said `pause`
 
     # The way to SES and back.
     UNREACHABLE = "unreachable"  # the connection was never made
@@ -55,6 +58,7 @@ class Reason(StrEnum):
     STORE_SICK = "store_sick"  # the ledger cannot be read or written
     QUEUE_MISSING = "queue_missing"  # SQS: no such queue
     QUEUE_UNREACHABLE = "queue_unreachable"  # SQS does not answer
+    QUEUE_SUSPECT = "queue_suspect"  # many invalid jobs and never a valid one: somebody else's queue
     LEASE_LOST = "lease_lost"  # the queue message is somebody else's by now
 
     # Given up.

@@ -57,8 +57,12 @@ class Concerned(StrEnum):
     SENDER = "sender"
     CONFIGURATION_SET = "configuration_set"
     SES = "ses"
-    QUEUE = "queue"
+    QUEUE = "queue"  # its lane's name
     STORE = "store"
+    QUOTA = "quota"  # the name of the lane that has used its share up
+    REPUTATION = "reputation"  # the ordinary lane
+    OPERATOR = "operator"  # a person's word: `all`, or KIND/NAME of what is not worked on
+    SUSPECT = "suspect"  # the lane whose queue seems to be somebody else's
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""How a node is: what it tells the others and the people who ask (`why`, `top`), as plain values and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+FRESH_S: Final = 30.0  # a node that has not been seen for so long does not count as alive
+LAST_OUTCOMES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PauseView:
+    """One thing that is not worked on.
+
+    Attributes:
+        concern: a `core.outcome.Concerned`.
+        name: which of that kind; of a sender its mailbox key.
+        next_probe_at: when it is looked at again; None: only a person lifts it.
+        on_trial: a single job is being tried.
+        lifted_by: in words, what ends it (`core.pausing`).
+    """
+
+    concern: str
+    name: str
+    reason: str
+    since: datetime
+    next_probe_at: datetime | None = None
+    on_trial: bool = False
+    detail: str = ""
+    lifted_by: str = ""
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """One lane.
+
+    Attributes:
+        queue: its name.
+        in_hand: messages received and not settled.
+        waiting: of these, jobs that wait for slot or token, in recipients.
+        in_flight: requests to SES.
+        visible: messages on the queue, as it said last; None: it has not.
+        asked_at: when it said so.
+        is_polled: whether it is received from at all just now.
+        per_s: recipients accepted a second, over the last minute.
+    """
+
+    queue: str = ""
+    in_hand: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    visible: int | None = None
+    asked_at: datetime | None = None
+    last_poll_at: datetime | None = None
+    is_polled: bool = True
+    per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaView:
+    """The daily quota.
+
+    Attributes:
+        limit: recipients in 24 hours; None: unlimited, or unknown.
+        used: of them, by our own count and the account's.
+        room: recipients that may still go, by lane.
+        room_at: when room returns, by lane, where there is none.
+    """
+
+    limit: float | None = None
+    used: float = 0.0
+    room: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    room_at: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationView:
+    """Bounces and complaints, as fractions of what was sent.
+
+    Attributes:
+        bounces_left: how many more bad mails until AWS reviews the account; None: too few mails to say.
+        is_trickling: the ordinary lane goes on slowly after a pause.
+    """
+
+    bounce_rate: float | None = None
+    complaint_rate: float | None = None
+    volume: int = 0
+    bounces_left: int | None = None
+    complaints_left: int | None = None
+    is_trickling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeView:
+    """What one attempt ended in."""
+
+    at: datetime
+    email_id: str
+    lane: str
+    outcome: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One running tank-mailer.
+
+    Attributes:
+        process: told apart from others of the same node; the owner of its rows is `NODE/PROCESS`.
+        seen_at: when it said so, by the store's time.
+        rate: recipients a second in force, for the account as a whole.
+        set_rate: the same without any cut.
+        account_rate: what SES allows; None: not known.
+        nodes: how many share it.
+        outcomes: how many attempts ended so, since the start.
+    """
+
+    node: str
+    process: str
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    rate: float = 0.0
+    set_rate: float = 0.0
+    account_rate: float | None = None
+    nodes: int = 1
+    slots: int = 0
+    slots_in_use: int = 0
+    lanes: Mapping[str, LaneView] = field(default_factory=lambda: MappingProxyType({}))
+    pauses: Sequence[PauseView] = ()
+    quota: QuotaView = field(default_factory=QuotaView)
+    reputation: ReputationView = field(default_factory=ReputationView)
+    outcomes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    last: Sequence[OutcomeView] = ()
+    is_draining: bool = False
+
+    def shape(self) -> dict[str, Any]:
+        """As JSON has it."""
+        shape: dict[str, Any] = _shape(self)
+        return shape
+
+
+def _shape(value: Any) -> Any:  # noqa: ANN401 - whatever a view holds
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case Mapping():
+            return {name: _shape(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_shape(one) for one in value]
+        case _ if hasattr(value, "__dataclass_fields__"):
+            return {one.name: _shape(getattr(value, one.name)) for one in fields(value)}
+        case _:
+            return value
+
+
+def read_view(shape: Mapping[str, Any]) -> NodeView:
+    """A view from what `shape` made; what another version left out is as if unknown, what it added is ignored."""
+    raise NotImplementedError
