@@ -25,6 +25,7 @@ from tank_mailer.settings.names import near_miss
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"
 OTHER_QUEUE = "http://127.0.0.1:5000/000000000000/given-up"
+PRIORITY_QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-priority"
 EVENT_QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-events"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:tank-events"
 # SES's events come back, and from one topic alone.
@@ -33,6 +34,8 @@ EVENTS = {
     "TANK_EVENT_TOPIC_ARNS": TOPIC,
     "TANK_CONFIGURATION_SET": "tank",
 }
+PRIORITY = {"TANK_PRIORITY_QUEUE_URL": PRIORITY_QUEUE}
+POSTGRESQL = {"TANK_DATABASE_URL": "postgresql+asyncpg://tank:pass@db.example.com/tank"}
 CANARY = {"TANK_CANARY_FROM": "canary@example.com"}
 SECRET_24 = "A" * 32  # base64 of 24 bytes
 SECRET_64 = f"{'A' * 86}=="
@@ -95,6 +98,15 @@ def test_one_setting_is_enough(nowhere: Path) -> None:
         pytest.param("log_level", "WARNING", "warning", id="a-level"),
         pytest.param("event_queue_url", EVENT_QUEUE, EVENT_QUEUE, id="a-queue-for-events"),
         pytest.param("event_topic_arns", f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2"), id="two-topics"),
+        pytest.param("priority_queue_url", PRIORITY_QUEUE, PRIORITY_QUEUE, id="a-queue-for-what-goes-first"),
+        pytest.param("priority_queue_url", "", None, id="one-lane"),
+        pytest.param("daily_reserve", "0", 0.0, id="no-reserve"),
+        pytest.param("daily_reserve", "0.99", 0.99, id="nearly-all-in-reserve"),
+        pytest.param("bounce_warn", "0.0999", 0.0999, id="a-warning-just-below-the-pause"),
+        pytest.param("bounce_pause", "0.0501", 0.0501, id="a-pause-just-above-the-warning"),
+        pytest.param("bounce_pause", "1", 1.0, id="a-pause-that-never-comes"),
+        pytest.param("complaint_warn", "0.0049", 0.0049, id="a-warning-of-complaints"),
+        pytest.param("complaint_pause", "1e-2", 0.01, id="a-pause-for-complaints"),
         pytest.param("raw_events", "on", True, id="on"),
         pytest.param("raw_events", "TRUE", True, id="true"),
         pytest.param("raw_events", "Yes", True, id="yes"),
@@ -317,6 +329,18 @@ def test_what_is_left_over_in_the_file_does_not_spoil_keys(name: str, nowhere: P
         pytest.param("OUTBOUND_QUEUE_URL", f"{QUEUE}.fifo", "FIFO", id="a-FIFO-queue"),
         pytest.param("OUTBOUND_QUEUE_URL", "arn:aws:sqs:r:1:q", "ARN", id="an-ARN-for-a-URL"),
         pytest.param("DEAD_LETTER_QUEUE_URL", QUEUE, "the same queue", id="given-up-jobs-would-come-back"),
+        pytest.param("PRIORITY_QUEUE_URL", "tank-priority", "not a queue URL", id="a-name-for-the-priority-queue"),
+        pytest.param("PRIORITY_QUEUE_URL", f"{PRIORITY_QUEUE}.fifo", "FIFO", id="a-FIFO-queue-for-what-goes-first"),
+        pytest.param("PRIORITY_QUEUE_URL", QUEUE, "same queue as TANK_OUTBOUND_QUEUE_URL", id="two-lanes-one-queue"),
+        pytest.param("DAILY_RESERVE", "1", "less than 1", id="nothing-left-for-the-ordinary-lane"),
+        pytest.param("DAILY_RESERVE", "-0.1", "greater than or equal to 0", id="less-than-no-reserve"),
+        pytest.param("DAILY_RESERVE", "nan", "finite", id="a-reserve-that-is-no-number"),
+        pytest.param("BOUNCE_WARN", "0", "greater than 0", id="a-warning-at-once"),
+        pytest.param("BOUNCE_PAUSE", "10", "less than or equal to 1", id="per-cent-for-a-share"),
+        pytest.param("BOUNCE_PAUSE", "0.05", "not above TANK_BOUNCE_WARN=0.05", id="a-pause-without-a-warning"),
+        pytest.param("COMPLAINT_WARN", "2", "less than or equal to 1", id="more-complaints-than-mails"),
+        pytest.param("COMPLAINT_PAUSE", "0", "greater than 0", id="a-pause-at-once"),
+        pytest.param("COMPLAINT_PAUSE", "0.0005", "not above TANK_COMPLAINT_WARN=0.001", id="complaints-unwarned"),
         pytest.param("DELIVERY", "redirect", "needed with TANK_DELIVERY=redirect", id="a-redirect-to-nobody"),
         pytest.param("DATABASE_URL", "sqlite+aiosqlite://", "without a path", id="no-file"),
         pytest.param("DATABASE_URL", "sqlite+aiosqlite:///:memory:", "forgets", id="a-ledger-in-memory"),
@@ -409,6 +433,99 @@ def test_the_lease_that_is_asked_for_is_long_enough(nowhere: Path) -> None:
     assert load(nowhere, TANK_SES_TIMEOUT_S="50", TANK_VISIBILITY_TIMEOUT_S="90").settings.ses_timeout_s == 50
 
 
+# Lanes
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "problem"),
+    [
+        pytest.param(
+            PRIORITY | {"TANK_DEAD_LETTER_QUEUE_URL": PRIORITY_QUEUE},
+            "TANK_DEAD_LETTER_QUEUE_URL",
+            "the same queue as TANK_PRIORITY_QUEUE_URL: jobs that were given up would come back for ever",
+            id="what-was-given-up-would-go-first",
+        ),
+        pytest.param(
+            PRIORITY | EVENTS | {"TANK_EVENT_QUEUE_URL": PRIORITY_QUEUE},
+            "TANK_EVENT_QUEUE_URL",
+            "the same queue as TANK_PRIORITY_QUEUE_URL: jobs would be taken for events, and events for jobs",
+            id="events-among-urgent-jobs",
+        ),
+        pytest.param(
+            PRIORITY | {"TANK_PRIORITY_QUEUE_URL": PRIORITY_QUEUE.replace("eu-west-1", "eu-central-1")},
+            "TANK_PRIORITY_QUEUE_URL",
+            "a queue in eu-central-1, while TANK_OUTBOUND_QUEUE_URL is one in eu-west-1: both are read by one client",
+            id="a-queue-that-our-client-cannot-reach",
+        ),
+        pytest.param(
+            {"TANK_PRIORITY_QUEUE_URL": "https://eu-central-1.queue.amazonaws.com/123456789012/tank-priority"},
+            "TANK_PRIORITY_QUEUE_URL",
+            "a queue in eu-central-1, while TANK_OUTBOUND_QUEUE_URL is one in eu-west-1: both are read by one client",
+            id="the-same-by-its-older-name",
+        ),
+    ],
+)
+def test_queues_that_get_in_each_others_way(environ: dict[str, str], name: str, problem: str, nowhere: Path) -> None:
+    found = faults(nowhere, **environ)
+
+    assert list(found) == [name]
+    assert found[name].problem == problem
+    assert found[name].remedy
+
+
+def test_all_that_is_wrong_with_queues_comes_at_once(nowhere: Path) -> None:
+    """One queue for everything: each setting says what is wrong with it."""
+    found = faults(
+        nowhere,
+        TANK_PRIORITY_QUEUE_URL=QUEUE,
+        TANK_DEAD_LETTER_QUEUE_URL=QUEUE,
+        TANK_EVENT_QUEUE_URL=QUEUE,
+    )
+
+    assert list(found) == ["TANK_PRIORITY_QUEUE_URL", "TANK_DEAD_LETTER_QUEUE_URL", "TANK_EVENT_QUEUE_URL"]
+    assert len({fault.remedy for fault in found.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://sqs-fips.eu-west-1.amazonaws.com/123456789012/tank-priority", id="by-its-FIPS-name"),
+        pytest.param("https://eu-west-1.queue.amazonaws.com/123456789012/tank-priority", id="by-its-older-name"),
+        pytest.param("http://127.0.0.1:4566/123456789012/tank-priority", id="by-a-name-that-tells-no-region"),
+        pytest.param("https://vpce-1.sqs.us-east-1.vpce.amazonaws.com/123456789012/q", id="by-an-endpoint-of-its-own"),
+    ],
+)
+def test_a_priority_queue_may_be_where_the_other_is(url: str, nowhere: Path) -> None:
+    loaded = load(nowhere, TANK_PRIORITY_QUEUE_URL=url)
+
+    assert loaded.settings.priority_queue_url == url
+    assert loaded.warnings == ()
+
+
+def test_a_lane_is_not_blamed_for_the_fault_of_the_other(nowhere: Path) -> None:
+    assert list(faults(nowhere, **PRIORITY, TANK_OUTBOUND_QUEUE_URL="x")) == ["TANK_OUTBOUND_QUEUE_URL"]
+
+
+# Reputation
+
+
+@pytest.mark.parametrize("what", ["BOUNCE", "COMPLAINT"])
+def test_a_pause_is_never_the_first_one_hears(what: str, nowhere: Path) -> None:
+    """Also where only the warning was set, and the pause by default lies below."""
+    fault = faults(nowhere, **{f"TANK_{what}_WARN": "0.3"})[f"TANK_{what}_PAUSE"]
+
+    assert f"not above TANK_{what}_WARN=0.3" in fault.problem
+    assert fault.remedy == f"raise it above 0.3, or lower TANK_{what}_WARN"
+
+
+@pytest.mark.parametrize("what", ["BOUNCE", "COMPLAINT"])
+def test_a_pause_is_not_blamed_for_a_bad_warning(what: str, nowhere: Path) -> None:
+    assert list(faults(nowhere, **{f"TANK_{what}_WARN": "often"})) == [f"TANK_{what}_WARN"]
+
+
+# Names
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
@@ -423,6 +540,8 @@ def test_the_lease_that_is_asked_for_is_long_enough(nowhere: Path) -> None:
         ("TANK_EVENT_TOPIC_ARN", "TANK_EVENT_TOPIC_ARNS"),
         ("TANK_WEBHOOK_SERVICE_HOST", None),
         ("TANK_HTTP_PORT", None),
+        ("TANK_PRIORTY_QUEUE_URL", "TANK_PRIORITY_QUEUE_URL"),
+        ("TANK_COMPLAINTS_PAUSE", "TANK_COMPLAINT_PAUSE"),
     ],
 )
 def test_near_miss(wrong: str, right: str | None) -> None:
@@ -447,10 +566,8 @@ def test_a_near_miss_among_secret_files_is_refused_too(nowhere: Path) -> None:
     ("name", "says"),
     [
         pytest.param("TANK_PORT_80_TCP", "is unknown: it has no effect", id="a-stranger"),
-        pytest.param("TANK_PRIORITY_QUEUE_URL", "known, but not in this version", id="a-later-one"),
-        pytest.param(
-            "TANK_PRIORTY_QUEUE_URL", "TANK_PRIORITY_QUEUE_URL, which is not in this version", id="nearly-one"
-        ),
+        pytest.param("TANK_ALERT_WEBHOOK_URL", "known, but not in this version", id="a-later-one"),
+        pytest.param("TANK_ALERT_WEBHOOK", "TANK_ALERT_WEBHOOK_URL, which is not in this version", id="nearly-one"),
     ],
 )
 def test_a_name_without_effect_draws_a_warning(name: str, says: str, nowhere: Path) -> None:
@@ -477,6 +594,21 @@ def test_a_name_without_effect_draws_a_warning(name: str, says: str, nowhere: Pa
         pytest.param(
             {"TANK_CANARY_INTERVAL_S": "60"}, "TANK_CANARY_INTERVAL_S has no effect", id="an-interval-without-a-canary"
         ),
+        pytest.param(
+            {"TANK_DAILY_RESERVE": "0.1"}, "TANK_DAILY_RESERVE has no effect", id="a-reserve-for-a-lane-that-is-not"
+        ),
+        pytest.param(PRIORITY | {"TANK_MAX_PARALLEL": "1"}, "set 3 or more", id="two-lanes-in-one-slot"),
+        pytest.param(PRIORITY | {"TANK_MAX_PARALLEL": "2"}, "set 3 or more", id="all-slots-in-one-lane"),
+        pytest.param(
+            {"TANK_PRIORITY_QUEUE_URL": PRIORITY_QUEUE.replace("123456789012", "210987654321")},
+            "another AWS account",
+            id="a-queue-of-somebody-else",
+        ),
+        pytest.param({"TANK_BOUNCE_PAUSE": "0.11"}, "is above 0.1, at which AWS", id="AWS-pauses-bounces-first"),
+        pytest.param(
+            {"TANK_COMPLAINT_PAUSE": "0.01"}, "is above 0.005, at which AWS", id="AWS-pauses-complaints-first"
+        ),
+        pytest.param(POSTGRESQL, "TANK_HASH_KEY is not set", id="nodes-that-name-one-recipient-differently"),
         pytest.param(EVENTS | {"TANK_EVENT_TOPIC_ARNS": ""}, "any topic", id="any-topic-may-speak"),
         pytest.param(EVENTS | {"TANK_CONFIGURATION_SET": ""}, "carry no tags", id="events-without-tags"),
         pytest.param(
@@ -507,6 +639,12 @@ def test_what_is_odd_draws_a_warning(environ: dict[str, str], says: str, nowhere
         pytest.param(HOOK | {"TANK_WEBHOOK_URL": "http://[::1]/"}, id="plain-http-to-this-host-by-IPv6"),
         pytest.param(HOOK | {"TANK_WEBHOOK_URL": "http://localhost/"}, id="plain-http-to-this-host-by-name"),
         pytest.param({"TANK_HTTP_LISTEN": ""}, id="no-HTTP"),
+        pytest.param(PRIORITY | {"TANK_MAX_PARALLEL": "3"}, id="a-slot-for-the-ordinary-lane"),
+        pytest.param(PRIORITY | {"TANK_DAILY_RESERVE": "0.1"}, id="a-reserve"),
+        pytest.param({"TANK_MAX_PARALLEL": "1"}, id="one-slot-for-one-lane"),
+        pytest.param({"TANK_BOUNCE_PAUSE": "0.1", "TANK_COMPLAINT_PAUSE": "0.005"}, id="pauses-where-AWS-has-them"),
+        pytest.param(POSTGRESQL | {"TANK_HASH_KEY": "0123456789abcdef"}, id="several-nodes"),
+        pytest.param(POSTGRESQL | {"TANK_HASH_KEY": "0123456789abcdef", "TANK_NODE": "a"}, id="nodes-with-names"),
     ],
 )
 def test_what_fits_together_draws_none(environ: dict[str, str], nowhere: Path) -> None:

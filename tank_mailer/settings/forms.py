@@ -3,7 +3,6 @@
 import importlib.util
 import re
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
@@ -20,7 +19,6 @@ OFF: Final = (False, "off", "false", "no", "0")
 MIN_KEY_CHARS: Final = 16
 MAX_SEND_RATE: Final = 100_000  # recipients/s; beyond any account
 
-_QUEUE_PATH = re.compile(r"/(?:.+/)?(?P<account>\d{12})/(?P<queue>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)")  # SQS
 _TOPIC_ARN = re.compile(
     r"arn:aws(?:-cn|-us-gov|-eusc)?:sns:[a-z]{2,}(?:-[a-z]+)+-\d+:\d{12}:(?P<topic>[A-Za-z0-9_-]{1,256}(?:\.fifo)?)"
     r"(?P<subscription>:.*)?",
@@ -56,27 +54,6 @@ def split_list(value: str) -> tuple[str, ...]:
 
 def _split(value: object) -> object:
     return split_list(value) if isinstance(value, str) else value
-
-
-def _queue_url(value: str) -> str:
-    example = "copy the queue's URL from the SQS console"
-    try:
-        url = urlsplit(value)
-        usable = url.scheme in {"http", "https"} and bool(url.hostname) and (url.port or 1) > 0
-    except ValueError:
-        raise refusal("not a URL", example) from None
-    path = _QUEUE_PATH.fullmatch(url.path)
-    if value.startswith("arn:"):
-        raise refusal("this is the queue's ARN; its URL is needed", example)
-    if not usable or path is None or url.query or url.fragment or url.username is not None:
-        raise refusal("not a queue URL of the form https://HOST/ACCOUNT/NAME, ACCOUNT in 12 digits", example)
-    if path["queue"].endswith(".fifo"):
-        raise refusal(
-            "a FIFO queue: it holds back all messages behind one that is to be tried again, and drops what "
-            "it takes for a copy within five minutes",
-            "make a standard queue",
-        )
-    return value
 
 
 def _set_name(value: str) -> str:
@@ -185,7 +162,6 @@ Address = Annotated[str, AfterValidator(_address)]
 ConfigurationSetName = Annotated[str, AfterValidator(_set_name)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
-QueueUrl = Annotated[str, AfterValidator(_queue_url)]
 SendRate = Annotated[float | Literal["auto"], BeforeValidator(_send_rate)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Lower = BeforeValidator(_lower)

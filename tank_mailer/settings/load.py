@@ -1,10 +1,9 @@
 """Settings out of environment, `.env` and secret files, with all faults at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +12,7 @@ from tank_mailer.settings.faults import Fault, SettingsError
 from tank_mailer.settings.forms import FORM, RULE, SQLITE, masked_url, split_list
 from tank_mailer.settings.model import Settings
 from tank_mailer.settings.names import LATER_NAMES, PREFIX, near_miss
+from tank_mailer.settings.odd import odd
 from tank_mailer.settings.sources import (
     Found,
     Notes,
@@ -21,7 +21,6 @@ from tank_mailer.settings.sources import (
     usable,
     warn_of_readers,
 )
-from tank_mailer.settings.web import is_loopback
 
 DEFAULT: Final = "default"
 ENVIRONMENT: Final = "environment"
@@ -106,7 +105,7 @@ def load_settings(
         raise SettingsError(tuple(notes.faults), tuple(notes.warnings)) from None
     if notes.faults:
         raise SettingsError(tuple(notes.faults), tuple(notes.warnings))
-    notes.warnings.extend(_odd(settings))
+    notes.warnings.extend(odd(settings))
     return Loaded(
         settings=settings,
         origins=origins | {name: one.origin for name, one in aws.items()},
@@ -218,48 +217,3 @@ def _fault(detail: ErrorDetails, values: Mapping[str, str | SecretStr]) -> Fault
         if shown[:1] in QUOTES:
             remedy = f"leave the quotes out, they became part of the value; {remedy}"
     return Fault(f"{PREFIX}{field}".upper(), problem, remedy)
-
-
-def _odd(settings: Settings) -> Iterator[str]:
-    """Say what is allowed and probably not meant."""
-    if settings.redirect_to is not None and settings.delivery != "redirect":
-        yield f"TANK_REDIRECT_TO has no effect with TANK_DELIVERY={settings.delivery}"
-    if settings.drain_timeout_s < settings.ses_timeout_s:
-        yield "TANK_DRAIN_TIMEOUT_S is shorter than TANK_SES_TIMEOUT_S: a stop may leave jobs in doubt"
-    yield from _odd_feedback(settings)
-    yield from _odd_web(settings)
-
-
-def _odd_feedback(settings: Settings) -> Iterator[str]:
-    if settings.event_queue_url is None:
-        for name, is_set in (
-            ("TANK_EVENT_TOPIC_ARNS", bool(settings.event_topic_arns)),
-            ("TANK_RAW_EVENTS", settings.raw_events),
-            ("TANK_VERIFY_SNS_SIGNATURES", settings.verify_sns_signatures),
-            ("TANK_STALE_AFTER_DAYS", settings.stale_after_days > 0),
-        ):
-            if is_set:
-                yield f"{name} has no effect without TANK_EVENT_QUEUE_URL"
-    else:
-        if not settings.event_topic_arns:
-            yield (
-                "TANK_EVENT_TOPIC_ARNS is not set: any topic that may write to TANK_EVENT_QUEUE_URL is believed; "
-                "name SES's own"
-            )
-        if settings.configuration_set is None:
-            yield (
-                "TANK_EVENT_QUEUE_URL without TANK_CONFIGURATION_SET: events of jobs that name no set carry no tags, "
-                "and a lost answer cannot be settled by them"
-            )
-    interval = Settings.model_fields["canary_interval_s"]
-    if settings.canary_from is None and settings.canary_interval_s != interval.default:
-        yield "TANK_CANARY_INTERVAL_S has no effect without TANK_CANARY_FROM"
-
-
-def _odd_web(settings: Settings) -> Iterator[str]:
-    if settings.webhook_url is not None:
-        url = urlsplit(settings.webhook_url.get_secret_value())
-        if url.scheme == "http" and not is_loopback(url.hostname or ""):
-            yield "TANK_WEBHOOK_URL is plain http: everybody on the way reads recipients; https hides them"
-    if settings.http_token is not None and not settings.http_listen:
-        yield "TANK_HTTP_TOKEN has no effect with an empty TANK_HTTP_LISTEN"

@@ -28,7 +28,6 @@ from tank_mailer.settings.forms import (
     HashKey,
     Lower,
     Names,
-    QueueUrl,
     Senders,
     SendRate,
     Switch,
@@ -36,6 +35,7 @@ from tank_mailer.settings.forms import (
     refusal,
 )
 from tank_mailer.settings.names import PREFIX
+from tank_mailer.settings.queues import QueueUrl, refuse_another_region, refuse_the_same
 from tank_mailer.settings.web import HttpListen, HttpToken, WebhookSecret, WebhookUrl, parse_listen
 
 MAX_VISIBILITY_S: Final = 43_200  # SQS: twelve hours
@@ -43,8 +43,11 @@ RECEIVE_MARGIN_S: Final = 20  # a receive asks for the long poll's twenty second
 LEASE_MARGIN_S: Final = 10  # the lease outlives the SES time-out by so much (DESIGN 5.4)
 KEEPER_SHARE: Final = 1 / 3  # of the visibility: how often a lease is extended (DESIGN 5.2)
 MAX_DOUBT_S: Final = 21_600  # six hours: then a doubt ends as dead (DESIGN 6)
+JOB_QUEUES: Final = ("outbound_queue_url", "priority_queue_url")
 MIN_RETENTION_DAYS: Final = 15  # SQS keeps 14; the ledger must know longer (DESIGN 8)
 SUCCESS_SIMULATOR: Final = "success@simulator.amazonses.com"  # SES: mailbox simulator
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Settings(BaseSettings):
@@ -62,6 +65,12 @@ class Settings(BaseSettings):
     outbound_queue_url: QueueUrl = Field(
         description="URL of the queue that the web servers put jobs on",
         examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound"],
+    )
+    priority_queue_url: QueueUrl | None = Field(
+        default=None,
+        validate_default=True,
+        description="URL of the queue for jobs that go first: codes, alarms; unset: there is one lane",
+        examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/tank-priority"],
     )
     dead_letter_queue_url: QueueUrl | None = Field(
         default=None,
@@ -101,13 +110,20 @@ class Settings(BaseSettings):
     max_parallel: PositiveInt = Field(default=10, le=1000, description="requests to SES in flight at a time")
     send_rate: SendRate = Field(
         default="auto",
-        description="recipients per second: auto (the account's rate times TANK_RATE_SHARE), or a number",
+        description="recipients per second: auto (the account's rate times TANK_RATE_SHARE), or a number: the total "
+        "for the account",
     )
     rate_share: float = Field(
         default=0.9,
         gt=0,
         le=1,
         description="share of the account's send rate to use, above 0, up to 1; only with auto",
+    )
+    daily_reserve: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="share of the account's daily quota that only the priority lane may use, 0 to below 1",
     )
     max_attempts: PositiveInt = Field(
         default=3,
@@ -192,6 +208,26 @@ class Settings(BaseSettings):
         examples=["the output of: openssl rand -base64 32"],
     )
 
+    # Reputation
+    bounce_warn: Share = Field(
+        default=0.05,
+        description="share of hard bounces at which a warning is logged, above 0, below TANK_BOUNCE_PAUSE",
+    )
+    bounce_pause: Share = Field(
+        default=0.10,
+        validate_default=True,
+        description="share of hard bounces at which the ordinary lane pauses, up to 1",
+    )
+    complaint_warn: Share = Field(
+        default=0.001,
+        description="share of complaints at which a warning is logged, above 0, below TANK_COMPLAINT_PAUSE",
+    )
+    complaint_pause: Share = Field(
+        default=0.005,
+        validate_default=True,
+        description="share of complaints at which the ordinary lane pauses, up to 1",
+    )
+
     # HTTP
     http_listen: HttpListen = Field(
         default="127.0.0.1:9464",
@@ -273,27 +309,41 @@ class Settings(BaseSettings):
     # Rules across settings stand at the later one of them: there pydantic hands over what is sound of the
     # earlier ones, and so a rule is checked whatever else is wrong.
 
+    @field_validator("priority_queue_url")
+    @classmethod
+    def _lanes_have_a_queue_each(cls, value: str | None, info: ValidationInfo) -> str | None:
+        refuse_the_same(
+            value,
+            info.data,
+            mixing={"outbound_queue_url": "no job could go before another"},
+            remedy="make a queue of its own for what goes first, or leave it out: then there is one lane",
+        )
+        if value is not None and "outbound_queue_url" in info.data:
+            refuse_another_region(value, info.data["outbound_queue_url"])
+        return value
+
     @field_validator("dead_letter_queue_url")
     @classmethod
     def _given_up_jobs_go_elsewhere(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and value == info.data.get("outbound_queue_url"):
-            raise refusal(
-                "the same queue as TANK_OUTBOUND_QUEUE_URL: jobs that were given up would come back for ever",
-                "make a queue of its own for them, or leave it out: the redrive policy names one",
-                kind=RULE,
-            )
+        refuse_the_same(
+            value,
+            info.data,
+            mixing=dict.fromkeys(JOB_QUEUES, "jobs that were given up would come back for ever"),
+            remedy="make a queue of its own for them, or leave it out: the redrive policy names one",
+        )
         return value
 
     @field_validator("event_queue_url")
     @classmethod
     def _events_come_apart_from_jobs(cls, value: str | None, info: ValidationInfo) -> str | None:
-        for other in ("outbound_queue_url", "dead_letter_queue_url"):
-            if value is not None and value == info.data.get(other):
-                raise refusal(
-                    f"the same queue as {PREFIX}{other.upper()}: jobs would be taken for events, and events for jobs",
-                    "make a queue of its own for the events, and subscribe it to the SNS topic",
-                    kind=RULE,
-                )
+        refuse_the_same(
+            value,
+            info.data,
+            mixing=dict.fromkeys(
+                (*JOB_QUEUES, "dead_letter_queue_url"), "jobs would be taken for events, and events for jobs"
+            ),
+            remedy="make a queue of its own for the events, and subscribe it to the SNS topic",
+        )
         return value
 
     @field_validator("visibility_timeout_s")
@@ -309,6 +359,20 @@ class Settings(BaseSettings):
                 f"{value} s is too short for an attempt of TANK_SES_TIMEOUT_S={ses_timeout_s:g}: "
                 f"that time-out + {LEASE_MARGIN_S} + a third of the visibility are {needed_s:.0f} s",
                 f"at least {math.ceil(least_s)}, or a shorter TANK_SES_TIMEOUT_S",
+                kind=RULE,
+            )
+        return value
+
+    @field_validator("bounce_pause", "complaint_pause")
+    @classmethod
+    def _a_warning_comes_before_a_pause(cls, value: float, info: ValidationInfo) -> float:
+        field = f"{info.field_name}".replace("pause", "warn")
+        warn = info.data.get(field)
+        if warn is not None and warn >= value:
+            name = f"{PREFIX}{field}".upper()
+            raise refusal(
+                f"{value:g} is not above {name}={warn:g}: the pause would come before any warning",
+                f"raise it above {warn:g}, or lower {name}",
                 kind=RULE,
             )
         return value

@@ -8,12 +8,6 @@ CLOSE_ENOUGH = 0.8  # of 1.0: one or two letters, or a missing unit
 
 # DESIGN 9, what this version does not have yet. Set, they have no effect and draw a warning.
 LATER_NAMES: tuple[str, ...] = (
-    "TANK_PRIORITY_QUEUE_URL",
-    "TANK_DAILY_RESERVE",
-    "TANK_BOUNCE_WARN",
-    "TANK_BOUNCE_PAUSE",
-    "TANK_COMPLAINT_WARN",
-    "TANK_COMPLAINT_PAUSE",
     "TANK_MAX_JOB_AGE_S",
     "TANK_ALERT_WEBHOOK_URL",
     "TANK_DNS_RESOLVER",

@@ -75,6 +75,13 @@ def test_the_readme_has_every_setting() -> None:
     assert sorted(told - set(NAMES) - set(LATER_NAMES)) == []
 
 
+@pytest.mark.parametrize("page", ["install.md", "nodes.md", "feedback.md"])
+def test_pages_name_no_setting_that_is_not(page: str) -> None:
+    told = set(re.findall(r"TANK_[A-Z0-9_]+", (ROOT / "docs" / page).read_text(encoding="utf-8")))
+
+    assert told - set(NAMES) - set(LATER_NAMES) == set()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_description_says_what_it_is(name: str) -> None:
     about = Settings.model_fields[NAMES[name]]
