@@ -9,10 +9,12 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import aioboto3
 import pytest
+import yaml  # type: ignore[import-untyped]  # moto brings it along
 from moto.server import ThreadedMotoServer
 from packaging.requirements import Requirement
 
@@ -21,7 +23,7 @@ from tank_mailer.core.envelope import Policy as EventPolicy
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.eventbody import parse_event
 from tank_mailer.ports import QueueFacts
-from tank_mailer.settings import NAMES, Settings
+from tank_mailer.settings import NAMES, SECRET_NAMES, Settings, load_settings
 from tank_mailer.standin import Standin, StandinOptions
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,8 @@ TEMPLATE = ROOT / "config" / "aws" / "queues.json"
 POLICY = ROOT / "config" / "aws" / "iam-policy.json"
 LOCK = ROOT / "config" / "requirements.txt"
 UNIT = ROOT / "systemd" / "tank-mailer.service"
+INSTANCE_UNIT = ROOT / "systemd" / "tank-mailer@.service"
+COMPOSE = ROOT / "config" / "nodes" / "compose.yaml"
 INSTALL = ROOT / "docs" / "install.md"
 EVENTS = ROOT / "tests" / "ses_events"
 ACCOUNT_ID, REGION = "123456789012", "eu-west-1"
@@ -123,11 +127,14 @@ def test_the_lock_has_hashes_and_no_address() -> None:
 # --- unit ------------------------------------------------------------------------------------------
 
 
+def directives(path: Path) -> list[tuple[str, str]]:
+    return re.findall(r"^([A-Za-z]+)=(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def unit() -> Mapping[str, str]:
     """The keys of the unit; of one that stands there twice, the last."""
-    lines = UNIT.read_text(encoding="utf-8").splitlines()
-    return dict(re.findall(r"^([A-Za-z]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+    return dict(directives(UNIT))
 
 
 @pytest.mark.parametrize(
@@ -158,9 +165,99 @@ def test_the_unit_and_the_user_belong_together(unit: Mapping[str, str]) -> None:
     assert [(user[1], user[-1]) for user in users] == [(unit["User"], f"/var/lib/{unit['StateDirectory']}")]
 
 
+def test_an_instance_is_the_unit_but_for_its_name() -> None:
+    """Sandbox, restarts, state directory: a hardening of the one that the other lacks is found by an intruder."""
+    ours, of_instances = directives(UNIT), directives(INSTANCE_UNIT)
+
+    assert [one for one in ours if one not in of_instances] == [
+        ("Description", "tank-mailer: e-mail jobs from SQS, out through Amazon SES"),
+        ("SyslogIdentifier", "tank-mailer"),
+    ]
+    assert [one for one in of_instances if one not in ours] == [
+        ("Description", "tank-mailer, instance %i: e-mail jobs from SQS, out through Amazon SES"),
+        ("Environment", "TANK_NODE=%H-%i"),
+        ("EnvironmentFile", "-/etc/tank-mailer/%i.env"),
+        ("SyslogIdentifier", "tank-mailer@%i"),
+    ]
+
+
+def test_what_an_instance_sets_goes_before_what_all_share() -> None:
+    """Of a variable in two files systemd takes the later one."""
+    files = [value for key, value in directives(INSTANCE_UNIT) if key == "EnvironmentFile"]
+
+    assert files == ["-/etc/tank-mailer/tank-mailer.env", "-/etc/tank-mailer/%i.env"]
+
+
+# --- nodes in containers ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def nodes(compose: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in compose["services"].items() if name.startswith("node-")}
+
+
+def test_nodes_have_names_and_state_of_their_own(nodes: dict[str, Any]) -> None:
+    """The name has to outlive the container: its rows are known by it."""
+    state = dict(instructions(-1))["VOLUME"]
+
+    assert {name: one["environment"] for name, one in nodes.items()} == {
+        "node-1": {"TANK_NODE": "node-1"},
+        "node-2": {"TANK_NODE": "node-2"},
+    }
+    assert [one["volumes"] for one in nodes.values()] == [[f"node-1:{state}"], [f"node-2:{state}"]]
+
+
+def test_nodes_run_in_the_sandbox_of_install(nodes: dict[str, Any]) -> None:
+    asked = INSTALL.read_text(encoding="utf-8")
+    for one in nodes.values():
+        assert int(one["stop_grace_period"].removesuffix("s")) > default("drain_timeout_s")
+        assert (one["read_only"], one["cap_drop"]) == (True, ["ALL"])
+        assert one["security_opt"] == ["no-new-privileges:true"]
+        assert f"--restart {one['restart']}" in asked
+        assert "ports" not in one
+
+
+def test_nodes_start_on_tables_that_are_made(compose: dict[str, Any], nodes: dict[str, Any]) -> None:
+    """On PostgreSQL the daemon makes none."""
+    for one in nodes.values():
+        assert one["depends_on"] == {"tables": {"condition": "service_completed_successfully"}}
+    tables = compose["services"]["tables"]
+    assert tables["command"] == ["db", "upgrade"]
+    assert tables["restart"] == "no"
+    assert tables["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_secrets_of_nodes_are_files_that_are_read(compose: dict[str, Any], nodes: dict[str, Any]) -> None:
+    for one in nodes.values():
+        targets = {secret["target"] for secret in one["secrets"]}
+        assert {"TANK_DATABASE_URL", "TANK_HASH_KEY"} <= targets
+        assert targets <= SECRET_NAMES | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+        assert {secret["source"] for secret in one["secrets"]} <= set(compose["secrets"])
+
+
+def test_the_database_url_of_the_example_leads_to_its_database(compose: dict[str, Any], tmp_path: Path) -> None:
+    (url,) = re.findall(r"database-url +(\S+)", COMPOSE.read_text(encoding="utf-8"))
+    (tmp_path / "TANK_DATABASE_URL").write_text(url, encoding="utf-8")
+    environ = {"TANK_OUTBOUND_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/tank-outbound"}
+
+    load_settings(None, environ, directory=tmp_path, container_secrets=tmp_path)
+
+    assert urlsplit(url).hostname in compose["services"]
+    postgres = compose["services"]["postgres"]
+    assert urlsplit(url).path == f"/{postgres['environment']['POSTGRES_DB']}"
+    assert urlsplit(url).username == postgres["environment"]["POSTGRES_USER"]
+    assert "ledger" in str(postgres["volumes"])
+
+
 # --- rights ----------------------------------------------------------------------------------------
 
-SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses"}  # IAM knows both SES APIs by one name
+SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses", "SESClient": "ses"}  # IAM knows both SES APIs by one name
 
 
 def called_actions() -> Iterator[str]:
@@ -215,7 +312,7 @@ def test_every_client_is_known_to_this_test() -> None:
     """A client in a place where `called_actions` does not look would make calls that nobody allows."""
     texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tank_mailer").rglob("*.py"))
 
-    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2"}
+    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2", "ses"}
 
 
 def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
@@ -224,6 +321,7 @@ def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
 
     assert wide == {
         "ses:GetAccount",
+        "ses:GetSendQuota",
         "ses:ListSuppressedDestinations",
         "ses:GetSuppressedDestination",
         "ses:PutSuppressedDestination",
@@ -244,6 +342,13 @@ def test_the_policy_names_the_queues_of_the_template() -> None:
     made = {resource["Properties"]["QueueName"] for resource in resolved_queues().values()}
 
     assert named == made - {"tank-events-undelivered"}  # SNS writes to it, and a person reads it
+
+
+def test_both_lanes_have_the_same_rights() -> None:
+    """A right that only the ordinary lane has is missed when a code is to go out at night."""
+    (jobs,) = (one for one in statements() if any(r.endswith(":tank-outbound") for r in each(one["Resource"])))
+
+    assert {r.rpartition(":")[2] for r in each(jobs["Resource"])} == {"tank-outbound", "tank-priority"}
 
 
 def test_what_came_of_an_event_can_be_put_back_on_its_queue() -> None:
@@ -319,7 +424,11 @@ async def facts(session: aioboto3.Session, endpoint: str, url: str) -> QueueFact
         return await SqsQueue(url=url, receiving=sqs, settling=sqs).facts()
 
 
-def assert_that_they_serve(outbound: QueueFacts, dead_letters: QueueFacts, events: QueueFacts) -> None:
+def assert_that_they_serve(
+    outbound: QueueFacts, priority: QueueFacts, dead_letters: QueueFacts, events: QueueFacts
+) -> None:
+    # One dead-letter queue for both lanes: one place to look at, and each copy tells its lane (DESIGN 5.8).
+    assert priority == outbound
     assert outbound.dead_letter_queue == "tank-dead-letter"
     assert outbound.max_receive_count == 100  # DESIGN 5.7
     assert outbound.visibility_s == events.visibility_s == default("visibility_timeout_s")
@@ -348,6 +457,7 @@ async def test_the_template_makes_the_queues(session: aioboto3.Session, moto_url
 
     assert_that_they_serve(
         await facts(session, moto_url, outputs["TANK_OUTBOUND_QUEUE_URL"]),
+        await facts(session, moto_url, outputs["TANK_PRIORITY_QUEUE_URL"]),
         await facts(session, moto_url, outputs["TANK_DEAD_LETTER_QUEUE_URL"]),
         await facts(session, moto_url, outputs["TANK_EVENT_QUEUE_URL"]),
     )
@@ -445,13 +555,14 @@ def test_ses_reports_every_kind_that_changes_no_mail(tracks: bool) -> None:
 async def test_the_stand_in_takes_the_same_queues(session: aioboto3.Session, standin: Standin) -> None:
     urls = dict[str, str]()
     async with session.client("sqs", endpoint_url=standin.url) as sqs:
-        for key in ("DeadLetterQueue", "OutboundQueue", "EventQueue"):
+        for key in ("DeadLetterQueue", "OutboundQueue", "PriorityQueue", "EventQueue"):
             properties = resolved_queues()[key]["Properties"]
             made = await sqs.create_queue(QueueName=properties["QueueName"], Attributes=attributes(properties))
             urls[key] = made["QueueUrl"]
 
     assert_that_they_serve(
         await facts(session, standin.url, urls["OutboundQueue"]),
+        await facts(session, standin.url, urls["PriorityQueue"]),
         await facts(session, standin.url, urls["DeadLetterQueue"]),
         await facts(session, standin.url, urls["EventQueue"]),
     )
