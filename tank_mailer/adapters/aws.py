@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_sesv2 import SESV2Client
     from types_aiobotocore_sqs import SQSClient
 
+SESClient = Any  # of SES's first API, which has no types here
+
 CONNECT_TIMEOUT_S = 5
 LONG_POLL_READ_TIMEOUT_S = 35  # SQS: 20 s of long poll, and room for a slow way back
 SETTLE_READ_TIMEOUT_S = 10
@@ -24,6 +26,7 @@ POLLS = 4  # connections for receiving; never shared with deletes, which would w
 SETTLES = 8
 EVENT_POLLS = 8  # as many receivers of events as there may be (DESIGN 6)
 EVENT_SETTLES = 8
+QUOTA_READ_TIMEOUT_S = 10
 CONTROL_READ_TIMEOUT_S = 15
 CONTROL_CALLS = 2  # at a time; those of the account suppression list go once a second (SES)
 CONTROL_ATTEMPTS = 3
@@ -47,6 +50,7 @@ _FILE_NAMES: Mapping[str, str] = {
 _CLIENT_NAMES = frozenset({
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_SES",
     "AWS_ENDPOINT_URL_SESV2",
     "AWS_CA_BUNDLE",
     "HTTP_PROXY",
@@ -56,11 +60,16 @@ _CLIENT_NAMES = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """One client for each kind of work; events have their own, so that a backlog of them keeps no job waiting."""
+    """One client for each kind of work; events have their own, so that a backlog of them keeps no job waiting.
+
+    Attributes:
+        quota: SES's first API, for where GetAccount may not be asked.
+    """
 
     receiving: "SQSClient"
     settling: "SQSClient"
     sending: "SESV2Client"
+    quota: SESClient
     events_receiving: "SQSClient | None" = None
     events_settling: "SQSClient | None" = None
 
@@ -104,13 +113,16 @@ async def open_clients(
                     "sesv2", **options(aws, "SESV2", pool=max_parallel + 2, read_s=ses_timeout_s, attempts=1)
                 )
             )
+            quota = await stack.enter_async_context(
+                session.client("ses", **options(aws, "SES", pool=1, read_s=QUOTA_READ_TIMEOUT_S, attempts=1))
+            )
             if has_events:
                 where = {} if event_region is None else {"region_name": event_region}
                 polls = options(aws, "SQS", pool=EVENT_POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1)
                 settles = options(aws, "SQS", pool=EVENT_SETTLES, read_s=SETTLE_READ_TIMEOUT_S, attempts=2)
                 events_receiving = await stack.enter_async_context(session.client("sqs", **where, **polls))
                 events_settling = await stack.enter_async_context(session.client("sqs", **where, **settles))
-        yield Clients(receiving, settling, sending, events_receiving, events_settling)
+        yield Clients(receiving, settling, sending, quota, events_receiving, events_settling)
 
 
 @asynccontextmanager

@@ -1,8 +1,10 @@
 """Amazon SES as a `Mailer` and an `Account`: one call, one answer, no retries."""
 
 import asyncio
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import aiohttp
 from botocore.exceptions import (
@@ -21,6 +23,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.core.errors import Reason
@@ -31,10 +34,11 @@ from tank_mailer.ports import AccountFacts, AccountUnknown
 if TYPE_CHECKING:
     from types_aiobotocore_sesv2 import SESV2Client
 
+    from tank_mailer.adapters.aws import SESClient
+
 CHARSET = "UTF-8"
 ID_HEADER = "X-Tank-Email-Id"
 ASK_TIMEOUT_S = 10.0
-UNLIMITED = -1  # SES: Max24HourSend
 
 # Nothing left this host for certain (aws-facts 0).
 _BEFORE = (
@@ -51,6 +55,12 @@ _BEFORE = (
     TokenRetrievalError,
     RuntimeError,  # botocore: credentials that were refreshed and are still expired
 )
+
+# What the parser of SES's first API raises at a page: no XML, or none that has its element.
+_NO_XML_OF_SES = (LookupError, ResponseParserError)
+
+# What can only be said of a mail; of the account it says that SES does not know the call.
+_OF_MAILS = frozenset({Meaning.REFUSED, Meaning.SENDER_HELD, Meaning.SET_HELD, Meaning.UNVERIFIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,35 +124,65 @@ class SesAccount:
     """Asks GetAccount, on the sending client: so that its first mail finds a warm connection (lab)."""
 
     client: "SESV2Client"
+    timeout_s: float = ASK_TIMEOUT_S
 
     async def ask(self) -> AccountFacts | AccountUnknown:
         """Return in every case but cancellation."""
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
+            async with asyncio.timeout(self.timeout_s):
                 reply = await self.client.get_account()
         except ClientError as error:
             return _unknown(said_no(error))
         except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE) as error:
             return _unknown(broke(error))
-        quota = reply.get("SendQuota")
-        if not quota or "MaxSendRate" not in quota:
-            return AccountUnknown(Reason.ANSWER_UNCLEAR, "an answer without a quota", reached=False)
-        most = quota.get("Max24HourSend", UNLIMITED)
-        return AccountFacts(
-            max_send_rate=quota["MaxSendRate"],
-            max_24_hour_send=None if most == UNLIMITED else most,
-            sent_last_24_hours=quota.get("SentLast24Hours", 0.0),
+        return _facts(
+            reply.get("SendQuota") or {},
             sending_enabled=reply.get("SendingEnabled"),
             production_access=reply.get("ProductionAccessEnabled"),
             enforcement=reply.get("EnforcementStatus", ""),
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesSendQuota:
+    """Asks GetSendQuota of SES's first API, another right: it tells the same figures, and no more (aws-facts 2.1)."""
+
+    client: "SESClient"
+    timeout_s: float = ASK_TIMEOUT_S
+
+    async def ask(self) -> AccountFacts | AccountUnknown:
+        """Return in every case but cancellation."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                reply = await self.client.get_send_quota()
+        except ClientError as error:
+            return _unknown(said_no(error))
+        except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE, *_NO_XML_OF_SES) as error:
+            return _unknown(broke(error))
+        return _facts(reply)
+
+
+def _facts(figures: Mapping[str, Any], **standing: Any) -> AccountFacts | AccountUnknown:  # noqa: ANN401 - SES's own
+    rate, most, sent = (figures.get(name) for name in ("MaxSendRate", "Max24HourSend", "SentLast24Hours"))
+    if not _is_amount(rate):
+        return AccountUnknown(Reason.ANSWER_UNCLEAR, "an answer without a quota", reached=False)
+    return AccountFacts(
+        max_send_rate=rate,
+        max_24_hour_send=most if _is_amount(most) else None,  # -1 is unlimited
+        sent_last_24_hours=sent if _is_amount(sent) else 0.0,
+        **standing,
+    )
+
+
+def _is_amount(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
 def said_no(error: ClientError) -> Fault:
     """An answer with a status."""
     said = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return Fault(text=said.get("Message", ""), code=said.get("Code", ""), status=status)
+    return Fault(text=said.get("Message") or "", code=said.get("Code") or "", status=status)  # XML's may be None
 
 
 def broke(error: BaseException) -> Fault:
@@ -165,6 +205,7 @@ def _unknown(fault: Fault) -> AccountUnknown:
     reached = fault.status is not None and fault.is_coded
     if not reached and meaning is Meaning.IN_DOUBT:
         reason = Reason.UNREACHABLE
-    return AccountUnknown(
-        reason, f"{fault.code}: {fault.text}".strip(": ")[:200], reached=reached, answered=fault.status is not None
-    )
+    if meaning in _OF_MAILS:
+        reason = Reason.SERVICE_ERROR
+    detail = " ".join(f"{fault.code}: {fault.text}".split()).strip(": ")
+    return AccountUnknown(reason, detail[:200], reached=reached, answered=fault.status is not None)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tank_mailer.adapters import aws
 from tank_mailer.core.errors import ConfigurationError, Reason
@@ -162,6 +163,7 @@ def test_region_of(url: str, region: str | None) -> None:
             {"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_SQS": "http://sqs"}, "SQS", "http://sqs", id="its-own"
         ),
         pytest.param({"AWS_ENDPOINT_URL_SQS": "http://sqs"}, "SESV2", None, id="not-anothers"),
+        pytest.param({"AWS_ENDPOINT_URL_SES": "http://ses"}, "SESV2", None, id="nor-the-first-apis"),
     ],
 )
 def test_endpoints(given: dict[str, str], service: str, endpoint: str | None) -> None:
@@ -186,6 +188,7 @@ def test_without_a_proxy_in_the_file_the_environments_counts() -> None:
 def test_what_only_the_environment_can_carry_is_named() -> None:
     """Whoever writes it into a `.env` believes that it works."""
     given = {**KEYS, "AWS_REGION": "eu-west-1", "AWS_ROLE_ARN": "arn", "NO_PROXY": "intern", "HTTPS_PROXY": "http://p"}
+    given |= {"AWS_ENDPOINT_URL_SES": "http://ses"}
 
     assert aws.not_handed_on(given) == ("AWS_ROLE_ARN", "NO_PROXY")
 
@@ -204,6 +207,35 @@ async def test_an_attempt_is_not_repeated_by_the_SDK() -> None:  # noqa: N802
     """SES has no idempotency token: a repeat after a lost answer is a second mail."""
     async with open_clients("http://127.0.0.1:1") as clients:
         assert config_of(clients.sending).retries == {"mode": "standard", "total_max_attempts": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        pytest.param({}, "https://email.eu-central-1.amazonaws.com", id="aws-itself"),
+        pytest.param({"AWS_ENDPOINT_URL": "http://all"}, "http://all", id="one-for-all"),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_SES": "http://ses"}, "http://ses", id="its-own"
+        ),
+    ],
+)
+async def test_the_quota_is_asked_at_the_first_apis_own_address(given: dict[str, str], endpoint: str) -> None:
+    """To the SDK they are two services; both are at one host, and to IAM they are one."""
+    async with aws.open_clients(KEYS | given, region=QUEUE_REGION, max_parallel=1, ses_timeout_s=1.0) as clients:
+        assert clients.quota.meta.endpoint_url == endpoint
+        assert clients.quota.meta.region_name == QUEUE_REGION
+        assert config_of(clients.quota).retries == {"mode": "standard", "total_max_attempts": 1}
+
+
+async def test_the_first_api_is_asked_with_the_same_key_and_under_the_same_name() -> None:
+    async with RudeServer(rude.answers(404, rude.PAGE)).listen() as server, open_clients(server.url) as clients:
+        with pytest.raises(ClientError):
+            await clients.quota.get_send_quota()
+
+    [request] = server.requests
+    assert request.headers["user-agent"].startswith("tank-mailer/")
+    assert "Credential=nobody/" in request.headers["authorization"]
+    assert "/eu-west-1/ses/" in request.headers["authorization"]
 
 
 # --- events ----------------------------------------------------------------------------------------
