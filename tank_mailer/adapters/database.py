@@ -185,7 +185,7 @@ async def revision(engine: AsyncEngine) -> tuple[str, str]:
         StoreError: the database cannot be read.
     """
     try:
-        async with engine.connect() as connection:
+        async with engine.execution_options(**READS).connect() as connection:
             current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise StoreError(Reason.STORE_SICK, f"cannot read the database: {type(error).__name__}") from error

@@ -210,18 +210,25 @@ pace = Table(  # the pace that all nodes share, by the server's time
     Column("asked_at", Double, nullable=False),
 )
 
+askers = Table(  # the processes that share the pace
+    "askers",
+    metadata,
+    Column("process", Text, primary_key=True),  # NODE/PROCESS
+    Column("asked_at", Double, nullable=False),  # by the server's time
+)
+
 turns = Table(  # work that one node does for all
     "turns",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # NODE/PROCESS
     Column("ends_at", Double, nullable=False),  # by the server's time
 )
 
 nodes = Table(  # how each running process is
     "nodes",
     metadata,
-    Column("process", Text, primary_key=True),
+    Column("process", Text, primary_key=True),  # NODE/PROCESS
     Column("node", Text, nullable=False),
     Column("seen_at", Double, nullable=False),  # by the server's time
     Column("view", Text, nullable=False),  # JSON: core.view.NodeView

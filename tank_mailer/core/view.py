@@ -1,13 +1,21 @@
 """How a node is: what it tells the others and the people who ask (`why`, `top`), as plain values and as JSON."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any, Final
+from types import MappingProxyType, UnionType
+from typing import Any, Final, get_args, get_origin
+
+from tank_mailer.core.moments import read_moment
 
 FRESH_S: Final = 30.0  # a node that has not been seen for so long does not count as alive
 LAST_OUTCOMES: Final = 12
+LARGEST: Final = sys.float_info.max
+
+
+# --- the views -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,9 @@ class NodeView:
         return shape
 
 
+# --- to JSON ---------------------------------------------------------------------------------------
+
+
 def _shape(value: Any) -> Any:  # noqa: ANN401 - whatever a view holds
     match value:
         case datetime():
@@ -157,6 +168,61 @@ def _shape(value: Any) -> Any:  # noqa: ANN401 - whatever a view holds
             return value
 
 
-def read_view(shape: Mapping[str, Any]) -> NodeView:
-    """A view from what `shape` made; what another version left out is as if unknown, what it added is ignored."""
-    raise NotImplementedError
+# --- from JSON -------------------------------------------------------------------------------------
+
+
+def read_view(shape: object) -> NodeView:
+    """A view from what `shape` made, by this version or another.
+
+    What is missing or makes no sense is as if unknown, a pause or an outcome without its essentials is left out, and
+    what we do not know is ignored.
+
+    Raises:
+        ValueError: it does not say whose view it is, or of when.
+    """
+    if not isinstance(shape, Mapping):
+        raise ValueError("no object")  # noqa: TRY004 - in JSON a wrong type is a wrong value
+    version = shape.get("version")
+    view: NodeView = _read_fields(NodeView, {**shape, "version": version if isinstance(version, str) else ""})
+    if not view.node or not view.process:
+        raise ValueError("no node or no process")
+    return view
+
+
+def _read_fields(kind: Any, shape: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of the views above
+    """Raises ValueError where a field without a default is missing or makes no sense."""
+    values = dict[str, Any]()
+    for one in fields(kind):
+        try:
+            values[one.name] = _read(one.type, shape.get(one.name))
+        except ValueError:
+            if one.default is MISSING and one.default_factory is MISSING:
+                raise
+    return kind(**values)
+
+
+def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - by the type of a view's field
+    """Raises ValueError if the value is nothing of that kind."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:  # with None
+        return None if value is None else _read(inner[0], value)
+    if origin is Mapping and isinstance(value, Mapping):
+        return {name: one for name, shape in value.items() for one in _readable(inner[1], [shape])}
+    if origin is Sequence and isinstance(value, list):
+        return tuple(_readable(inner[0], value))
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return _read_fields(kind, value)
+    if kind is datetime and (at := read_moment(value)) is not None:
+        return at
+    if kind is float and type(value) in {int, float} and -LARGEST <= value <= LARGEST:
+        return float(value)
+    if kind in {str, int, bool} and type(value) is kind:  # a bool is no number here
+        return value
+    raise ValueError(f"no {kind}")
+
+
+def _readable(kind: Any, values: Sequence[Any]) -> Iterator[Any]:  # noqa: ANN401 - by the type of a view's field
+    """Those of them that make sense."""
+    for value in values:
+        with suppress(ValueError):
+            yield _read(kind, value)

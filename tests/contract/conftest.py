@@ -76,7 +76,10 @@ def _database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
         path = tmp_path / "tank-mailer.db"
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         return Database(f"sqlite+aiosqlite:///{path}", TablesAway(path))
-    server: PostgresServer = request.getfixturevalue("postgres")
+    return _served(request.getfixturevalue("postgres"))
+
+
+def _served(server: PostgresServer) -> Database:
     return Database(server.url(DATABASE), ServerAway(server))
 
 
@@ -89,6 +92,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Database | None:
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     return _database(request, tmp_path)
+
+
+@pytest.fixture
+def served(postgres: PostgresServer) -> Database:
+    """The one that several nodes share."""
+    return _served(postgres)
 
 
 @pytest.fixture

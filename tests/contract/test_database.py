@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine.interfaces import ReflectedColumn
 
-from tank_mailer.adapters import schema
+from tank_mailer.adapters import database, schema
 from tank_mailer.adapters.database import StoreMissingError, locate, open_engine, revision, sole_user, upgrade
 from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 from tests.contract.postgres import PostgresServer
@@ -125,6 +129,37 @@ async def test_migrations_lead_to_the_schema(fresh_url: str) -> None:
             )
 
     assert differences == []
+
+
+async def test_what_an_older_daemon_knows_stays_as_it_was(fresh_url: str) -> None:
+    """It goes on running on the new schema for one release: what it reads is there, what it does not write may lack."""
+    config = database._alembic()
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    async with open_engine(locate(fresh_url), creates=True) as engine:
+        known = dict[tuple[str, str], str]()
+        for step in steps:
+            async with engine.begin() as connection:
+                found = await connection.run_sync(_columns_at, config, step)
+            assert {key: found.get(key) for key in known} == known
+            tables = {table for table, _ in known}
+            new = {key: kind for key, kind in found.items() if key[0] in tables and key not in known}
+            assert not [key for key, kind in new.items() if kind.endswith("must be given")]
+            known = found
+
+
+def _columns_at(connection: sa.Connection, config: Config, step: str) -> dict[tuple[str, str], str]:
+    config.attributes["connection"] = connection
+    command.upgrade(config, step)
+    inspector = sa.inspect(connection)
+    return {
+        (table, column["name"]): f"{column['type']} {_how(column)}"
+        for table in inspector.get_table_names()
+        for column in inspector.get_columns(table)
+    }
+
+
+def _how(column: ReflectedColumn) -> str:
+    return "may lack" if column["nullable"] or column["default"] is not None else "must be given"
 
 
 async def test_no_database_is_a_sick_store(tmp_path: Path) -> None:
