@@ -12,6 +12,7 @@ from tank_mailer.cli import (
     demo,
     enqueue,
     erase,
+    pause,
     reclassify,
     refused,
     run,
@@ -19,7 +20,9 @@ from tank_mailer.cli import (
     standin,
     status,
     suppress,
+    top,
     webhook,
+    why,
 )
 
 app = typer.Typer(
@@ -39,6 +42,20 @@ app.command(
     "Example, from a program: make-jobs | tank-mailer enqueue - --format jsonl",
 )(enqueue.enqueue)
 app.command("status", epilog="Example: tank-mailer status order-4711")(status.status)
+app.command("why", epilog="Example: tank-mailer why order-4711")(why.why)
+app.command(
+    "pause",
+    epilog="Example, the newsletter waits: tank-mailer pause --lane ordinary --reason 'wrong price in the mail'\n\n"
+    "Example, one sender: tank-mailer pause --from news@example.com",
+)(pause.pause)
+app.command(
+    "resume",
+    epilog="Example: tank-mailer resume --lane ordinary\n\nExample, what was paused as a whole: tank-mailer resume",
+)(pause.resume)
+app.command(
+    "top",
+    epilog="Example: tank-mailer top\n\nExample, for a script: tank-mailer top --json",
+)(top.top)
 app.add_typer(suppress.app, name="suppress")
 app.add_typer(refused.app, name="refused")
 app.command(

@@ -35,7 +35,7 @@ def what_next(report: Report) -> str:
         case State.ACCEPTED:
             return _of_accepted(report)
         case State.DEFERRED:
-            return "nothing; it is tried again by itself"
+            return f"nothing; it is tried again by itself, and `tank-mailer why {name}` tells what holds it"
         case State.IN_DOUBT:
             return (
                 "nothing by hand: an event of SES settles it the moment it comes; if none does by then, it is sent"

@@ -17,7 +17,15 @@ REMEDIES: Final[Mapping[Reason, str]] = {
     Reason.MAIL_FROM_DOMAIN: "mend the MX record of the sender's MAIL FROM domain",
     Reason.UNVERIFIED_SENDER: "verify the sender's identity in SES, in this region",
     Reason.SES_UNAVAILABLE: "look at the network, at proxies and AWS_ENDPOINT_URL; it goes on by itself",
-    Reason.QUEUE_MISSING: "look at TANK_OUTBOUND_QUEUE_URL and the region in it",
+    Reason.REPUTATION_BOUNCES: "find where the bad addresses come from: tank-mailer status of bounced mails, the"
+    " newest list; then `tank-mailer resume --lane ordinary`, or wait",
+    Reason.REPUTATION_COMPLAINTS: "find which mail people call spam and stop it; then `tank-mailer resume --lane"
+    " ordinary`, or wait",
+    Reason.OPERATOR: "tank-mailer resume, with the same options as the pause",
+    Reason.QUEUE_SUSPECT: "look at the lane's queue URL and at `tank-mailer refused list`; if the queue is ours:"
+    " tank-mailer resume --lane LANE",
+    Reason.QUEUE_MISSING: "look at the lane's queue URL (TANK_OUTBOUND_QUEUE_URL, TANK_PRIORITY_QUEUE_URL) and the"
+    " region in it",
     Reason.QUEUE_UNREACHABLE: "look at the network, at proxies and AWS_ENDPOINT_URL; it goes on by itself",
     Reason.STORE_SICK: "look at the disk and at TANK_DATABASE_URL; it goes on by itself",
 }
