@@ -141,6 +141,10 @@ class FakeLedger:
             if row.email_id != email_id
         )
 
+    async def knows_lane(self, lane: str) -> bool:
+        await self._answer()
+        return any(row.lane == lane for row in self.rows.values())
+
     async def check(self) -> None:
         await self._answer()
         self.checks += 1

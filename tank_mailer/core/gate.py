@@ -9,6 +9,7 @@ from tank_mailer.core.address import Address
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.job import EmailJob
 from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.pausing import NOT_THE_JOBS_OWN
 
 # --- what a message finds (the second table of DESIGN 4) ---------------------------------------------
 
@@ -133,7 +134,7 @@ def _standing(row: Row | None, now: datetime) -> Standing:
             return Standing.LEASED if row.lease_ends_at and row.lease_ends_at > now else Standing.LAPSED
         case State.DEFERRED | State.IN_DOUBT:
             ahead_s = ((row.due_at or now) - now).total_seconds()
-            if ahead_s > EARLY_S:
+            if ahead_s > EARLY_S and not (row.state is State.DEFERRED and row.reason in NOT_THE_JOBS_OWN):
                 return Standing.EARLY
             return Standing.OVERDUE if ahead_s < -OVERDUE_S else Standing.DUE
 

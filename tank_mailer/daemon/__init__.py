@@ -1,17 +1,21 @@
 """The composition root: settings in, running flows out; signals and drain."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from tank_mailer import __version__
 from tank_mailer.adapters import aws, database
-from tank_mailer.adapters.clock import SystemClock
+from tank_mailer.adapters.clock import SharedClock, SystemClock, keep_in_step, set_clock
+from tank_mailer.adapters.grants import SqlGrants
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
+from tank_mailer.adapters.turns import SqlTurns
 from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
+from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
 from tank_mailer.flows.stop import Stop, drain
@@ -64,37 +68,63 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
             hash_key=key or load_or_make_hash_key(state_directory / HASH_KEY_FILE),
             privacy=AddressPrivacy(settings.log_addresses),
         )
+        is_shared = location.path is None
+        clock = SharedClock() if is_shared else SystemClock()
+        if isinstance(clock, SharedClock):
+            with suppress(StoreError):  # looked at again every few seconds
+                await set_clock(engine, clock)
+        process = uuid.uuid4().hex[:12]
+        owner = f"{settings.node}/{process}"
         store = Store(
             engine=engine,
-            clock=SystemClock(),
+            clock=clock,
+            node=settings.node,
             disk=location.path.parent if location.path else None,
             min_free_bytes=int(settings.min_free_bytes),
             tells=settings.webhook_url is not None,
             stale_after_days=settings.stale_after_days,
         )
-        async with _background(store.run()):
+        works = [store.run()]
+        if isinstance(clock, SharedClock):
+            works.append(keep_in_step(engine, clock))
+        async with _background(*works):
             with suppress(StoreError):  # a sick one is looked at again by all that follows
                 await store.look_for_events(is_fed=settings.event_queue_url is not None)
-            sending = await assemble_sending(settings, clients=clients, store=store, names=names)
-            feedback = await assemble_feedback(
-                settings, sending, clients=clients, store=store, names=names, stack=stack
+            sending = await assemble_sending(
+                settings,
+                clients=clients,
+                store=store,
+                names=names,
+                process=process,
+                grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
             )
-            await _work(sending, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            nodes = await assemble_nodes(settings, sending, store=store, process=process)
+            feedback = await assemble_feedback(
+                settings,
+                sending,
+                clients=clients,
+                store=store,
+                names=names,
+                stack=stack,
+                turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+            )
+            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
     return 0
 
 
 def _tell_start(sending: SendingParts, settings: Settings, shown: str) -> None:
-    known, facts = sending.account.known, sending.watch.known
+    known, facts = sending.account.known, sending.ordinary.watch.known
     account = known if isinstance(known, AccountFacts) else None
     log.info(
         "daemon_started",
         version=__version__,
-        queue=sending.queue.name,
+        queue=sending.ordinary.queue.name,
+        priority_queue=(settings.priority_queue_url or "").rpartition("/")[2] or None,
         event_queue=(settings.event_queue_url or "").rpartition("/")[2] or None,
         visible=facts.visible if facts else None,
         in_flight=facts.in_flight if facts else None,
         max_receive_count=facts.max_receive_count if facts else None,
-        dead_letter_queue=sending.dead_letters.rpartition("/")[2] if sending.dead_letters else None,
+        dead_letter_queue=(sending.ordinary.dead_letters or "").rpartition("/")[2] or None,
         rate=round(sending.hand.governor.current_rate, 2),
         max_send_rate=account.max_send_rate if account else None,
         max_24_hour_send=account.max_24_hour_send if account else None,
@@ -106,8 +136,6 @@ def _tell_start(sending: SendingParts, settings: Settings, shown: str) -> None:
         delivery=settings.delivery,
         paused=[pause.reason for pause in sending.hand.pauses.all],
     )
-    if account and account.production_access is False:
-        log.warning("account_in_sandbox", remedy="ask AWS for production access: until then only verified recipients")
 
 
 @asynccontextmanager
@@ -122,6 +150,7 @@ async def _background(*works: Coroutine[None, None, None]) -> AsyncIterator[None
 
 async def _work(
     sending: SendingParts,
+    nodes: NodeParts,
     feedback: FeedbackParts,
     settings: Settings,
     *,
@@ -129,19 +158,19 @@ async def _work(
     stop: Stop,
     shown: str,
 ) -> None:
+    hand = sending.hand
     async with _background(
-        sending.hand.governor.run(),
-        sending.keeper.run(),
-        sending.hand.settler.run(),
-        sending.hand.pauses.run(),
+        hand.governor.run(),
+        hand.pauses.run(),
         sending.account.run(),
-        sending.watch.run(),
+        *(work for way in sending.ways for work in way.works),
+        *nodes.works,
         *feedback.works,
         _show_life(supervisor),
     ):
         _tell_start(sending, settings, shown)
-        supervisor.tell("READY=1", f"STATUS=sending from {sending.queue.name}")
-        polling = asyncio.create_task(sending.hand.intake.run())
+        supervisor.tell("READY=1", f"STATUS=sending from {', '.join(way.queue.name for way in sending.ways)}")
+        polling = asyncio.create_task(hand.poll())
         asked = asyncio.create_task(stop.wait())
         await asyncio.wait({polling, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
@@ -150,11 +179,12 @@ async def _work(
         began_s = asyncio.get_running_loop().time()
         if feedback.feedback is not None:
             feedback.feedback.close()
-        left = await drain(sending.hand, polling=polling, stop=stop, timeout_s=settings.drain_timeout_s)
+        left = await drain(hand, polling=polling, stop=stop, timeout_s=settings.drain_timeout_s)
         if feedback.feedback is not None:  # events last (DESIGN 5): what was sent in the drain tells of itself
             took_s = asyncio.get_running_loop().time() - began_s
             finishing = feedback.feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
             await stop.unless_at_once(finishing)
+        await stop.unless_at_once(nodes.leave())
         log.info("daemon_stopped", left=left)
 
 

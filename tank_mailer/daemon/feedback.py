@@ -18,6 +18,7 @@ from tank_mailer.adapters.sns import Signatures, fetch_certificate
 from tank_mailer.adapters.sqs import SqsQueue
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.envelope import Policy
+from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.daemon.sending import SendingParts, has_channel
 from tank_mailer.flows.canary import Canary
 from tank_mailer.flows.feedback import Feedback
@@ -25,6 +26,7 @@ from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.housekeeping import Housekeeper
 from tank_mailer.flows.notify import Notifier
 from tank_mailer.flows.reading import Reading
+from tank_mailer.ports.nodes import Turns
 from tank_mailer.settings import Settings, parse_listen
 from tank_mailer.telemetry.log import Recipients
 
@@ -53,10 +55,11 @@ async def assemble_feedback(
     store: Store,
     names: Recipients,
     stack: AsyncExitStack,
+    turns: Turns | None,
 ) -> FeedbackParts:
-    """Put it together; what has to be closed goes on `stack`."""
+    """Put it together; what has to be closed goes on `stack`, what one node does for all goes by `turns`."""
     feedback = _feedback(settings, sending, clients=clients, store=store, names=names)
-    works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store).run()]
+    works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store, turns).run()]
     if feedback is not None:
         works += [feedback.run(), sending.doubts.run()]
     if settings.webhook_url is not None and settings.webhook_secret is not None:
@@ -66,11 +69,13 @@ async def assemble_feedback(
             secret=settings.webhook_secret,
             clock=store.clock,
         )
-        notifier = Notifier(outbox=SqlOutbox(store=store), receiver=receiver, clock=store.clock, jitter=random.random)
+        notifier = Notifier(
+            outbox=SqlOutbox(store=store), receiver=receiver, clock=store.clock, jitter=random.random, turns=turns
+        )
         store.when_posted = notifier.nudge
         works.append(notifier.run())
     if settings.canary_from is not None and settings.delivery == "live":
-        works.append(_canary(settings, sending, settings.canary_from, store).run())
+        works.append(_canary(settings, sending, settings.canary_from, store, turns).run())
     if listen := parse_listen(settings.http_listen):
         token = settings.http_token.get_secret_value() if settings.http_token else None
         works.append(_http(listen.host, listen.port, token, store).run())
@@ -106,26 +111,28 @@ def _events_beside(governor: Governor) -> float | None:
     return None if governor.is_idle else max(EVENTS_BESIDE, EVENTS_A_MAIL * governor.current_rate)
 
 
-def _housekeeper(settings: Settings, store: Store) -> Housekeeper:
+def _housekeeper(settings: Settings, store: Store, turns: Turns | None) -> Housekeeper:
     return Housekeeper(
         attic=SqlAttic(store=store),
         clock=store.clock,
         retention=timedelta(days=settings.retention_days),
         has_channel=has_channel(settings),
         jitter=random.random,
+        turns=turns,
     )
 
 
-def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store) -> Canary:
+def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store, turns: Turns | None) -> Canary:
     """An ordinary job on the ordinary queue: it goes the way of all mail."""
     return Canary(
         perch=SqlPerch(attic=SqlAttic(store=store)),
         clock=store.clock,
-        put=sending.queue.put,
-        is_paused=lambda: sending.hand.pauses.polling_halted or sending.hand.intake.is_closed,
+        put=sending.ordinary.queue.put,
+        is_paused=lambda: not sending.hand.pauses.is_polled(ORDINARY) or sending.hand.is_closing,
         sender=sender,
         interval=timedelta(seconds=settings.canary_interval_s),
         configuration_sets=tuple(name for name in (settings.configuration_set, *settings.configuration_sets) if name),
+        turns=turns,
     )
 
 

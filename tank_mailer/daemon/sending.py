@@ -1,12 +1,14 @@
 """Which adapter serves which port on a job's way."""
 
 import random
-import uuid
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
 
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.event_book import SqlEventBook
-from tank_mailer.adapters.ses import SesAccount, SesMailer
+from tank_mailer.adapters.ses import SesAccount, SesMailer, SesSendQuota
 from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.address import mailbox_key, parse_address
@@ -14,18 +16,47 @@ from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.outcome import Concerned
+from tank_mailer.core.lanes import ORDINARY, PRIORITY
+from tank_mailer.flows.account import AccountWatch
+from tank_mailer.flows.dead_letters import FindDeadLetters
 from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
-from tank_mailer.flows.lane import Knobs, Outside, make_lane
-from tank_mailer.flows.lease import LeaseKeeper
+from tank_mailer.flows.lane import Knobs, Lane, Outside, make_lane
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.stop import Hand
-from tank_mailer.flows.watch import AccountWatch, QueueWatch
+from tank_mailer.flows.tallies import Tallies
+from tank_mailer.flows.watch import QueueWatch
 from tank_mailer.ports import QueueFacts
+from tank_mailer.ports.nodes import Grants
 from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
 
-ORDINARY = "ordinary"
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+
+THROTTLES_TO_ASK = 5  # so many, and the account is asked again: the quota may be behind them (aws-facts 1.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One lane on its queue, and what watches the queue.
+
+    Attributes:
+        dead_letters: where its dead letters go, as far as is known.
+    """
+
+    name: str
+    lane: Lane
+    queue: SqsQueue
+    watch: QueueWatch
+    dead_letters: str | None
+
+    @property
+    def works(self) -> tuple[Coroutine[None, None, None], ...]:
+        """What runs beside the polling."""
+        lane = self.lane
+        return lane.keeper.run(), lane.settler.run(), lane.hidden.run(), self.watch.run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +64,15 @@ class SendingParts:
     """What runs, and what the start, the feedback and the stop have to do with."""
 
     hand: Hand
-    keeper: LeaseKeeper
+    ways: tuple[Way, ...]
     account: AccountWatch
-    watch: QueueWatch
-    queue: SqsQueue
     doubts: Doubts
-    dead_letters: str | None
+    tallies: Tallies
+
+    @property
+    def ordinary(self) -> Way:
+        """The lane that is always there."""
+        return next(way for way in self.ways if way.name == ORDINARY)
 
 
 def has_channel(settings: Settings) -> bool:
@@ -57,17 +91,32 @@ def policy_of(settings: Settings) -> RetryPolicy:
 
 
 async def assemble_sending(
-    settings: Settings, *, clients: aws.Clients, store: Store, names: Recipients
+    settings: Settings, *, clients: aws.Clients, store: Store, names: Recipients, process: str, grants: Grants | None
 ) -> SendingParts:
-    """Put the sending together, and ask the account and the queue for the first time."""
+    """Put the sending together, and ask the account and the queues for the first time.
+
+    Args:
+        settings: all of them.
+        clients: open.
+        store: running.
+        names: how a recipient is named in logs.
+        process: tells this process from all others.
+        grants: the pace that nodes share; None: all tokens are ours.
+    """
     clock = store.clock
-    queue = SqsQueue(url=settings.outbound_queue_url, receiving=clients.receiving, settling=clients.settling)
+    urls = {PRIORITY: settings.priority_queue_url, ORDINARY: settings.outbound_queue_url}
+    queues = {
+        lane: SqsQueue(url=url, receiving=clients.receiving, settling=clients.settling)
+        for lane, url in urls.items()
+        if url is not None
+    }
     default_set = settings.configuration_set or ""
-    governor = Governor(slots=settings.max_parallel, rate=0.0)
-    pauses = Pauses(clock=clock, default_set=default_set)
+    governor = Governor(slots=settings.max_parallel, rate=0.0, has_priority=PRIORITY in queues, grants=grants)
+    pauses = Pauses(clock=clock, default_set=default_set, jitter=random.random)
     pauses.when_stopped(governor.halt)
     account = AccountWatch(
         account=SesAccount(client=clients.sending),
+        quota=SesSendQuota(client=clients.quota),
         governor=governor,
         pauses=pauses,
         fixed_rate=None if settings.send_rate == "auto" else float(settings.send_rate),
@@ -77,60 +126,67 @@ async def assemble_sending(
     pauses.probe_by(Concerned.SES, account.probe)
     pauses.probe_by(Concerned.STORE, store.works)
     policy = policy_of(settings)
-    delivery = _delivery(settings)
     await account.start()  # first on the sending client; its first call is slow (lab)
-    named = settings.dead_letter_queue_url
-    watch = QueueWatch(queue=queue, pauses=pauses, has_dead_letters=named is not None)
-    await watch.ask()
+    doubts = Doubts(
+        book=SqlEventBook(store=store) if policy.has_channel else None, queues=queues, policy=policy, clock=clock
+    )
+    tallies = Tallies(clock=clock)
+    mailer = SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s)
+    ways = list[Way]()
+    for name, queue in queues.items():
+        watch = QueueWatch(
+            queue=queue, pauses=pauses, has_dead_letters=settings.dead_letter_queue_url is not None, lane=name
+        )
+        await watch.ask()
+        pauses.probe_by(Concerned.QUEUE, watch.probe, name=name)
+        find = _finder(settings.dead_letter_queue_url, queue=queue, watch=watch, client=clients.settling)
+        lane = make_lane(
+            Outside(queue=queue, find_dead_letters=find, mailer=mailer, ledger=store, clock=clock),
+            Knobs(
+                lane=name,
+                source=queue.name,
+                owner=f"{settings.node}/{process}",
+                configuration_set=default_set,
+                visibility_s=settings.visibility_timeout_s,
+                ses_timeout_s=settings.ses_timeout_s,
+                delivery=_delivery(settings),
+                policy=policy,
+                names=names,
+                jitter=random.random,
+                life=lambda watch=watch: watch.life,  # type: ignore[misc]
+                on_throttle=_every(THROTTLES_TO_ASK, account.ask_soon),
+            ),
+            governor=governor,
+            pauses=pauses,
+            doubts=doubts,
+            tallies=tallies,
+        )
+        watch.polls_without = lane.intake.polls_without
+        dead_letters = settings.dead_letter_queue_url or _beside(queue.url, watch.known)
+        ways.append(Way(name=name, lane=lane, queue=queue, watch=watch, dead_letters=dead_letters))
+    hand = Hand(lanes=[way.lane for way in ways], governor=governor, pauses=pauses)
+    return SendingParts(hand=hand, ways=tuple(ways), account=account, doubts=doubts, tallies=tallies)
 
-    async def find_dead_letters() -> SqsDeadLetterQueue | None:
+
+def _finder(named: str | None, *, queue: SqsQueue, watch: QueueWatch, client: "SQSClient") -> FindDeadLetters:
+    async def find() -> SqsDeadLetterQueue | None:
         facts = watch.known or await watch.ask()
         if named is None and facts is None:
             raise QueueError(Reason.QUEUE_UNREACHABLE, "the queue does not say where its dead letters go")
         url = named or _beside(queue.url, facts)
-        return SqsDeadLetterQueue(url=url, client=clients.settling) if url else None
+        return SqsDeadLetterQueue(url=url, client=client) if url else None
 
-    doubts = Doubts(
-        book=SqlEventBook(store=store) if policy.has_channel else None,
-        queues={ORDINARY: queue},
-        policy=policy,
-        clock=clock,
-    )
-    lane = make_lane(
-        Outside(
-            queue=queue,
-            find_dead_letters=find_dead_letters,
-            mailer=SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s),
-            ledger=store,
-            clock=clock,
-        ),
-        Knobs(
-            lane=ORDINARY,
-            source=queue.name,
-            owner=f"{settings.node}/{uuid.uuid4().hex[:12]}",
-            configuration_set=default_set,
-            visibility_s=settings.visibility_timeout_s,
-            ses_timeout_s=settings.ses_timeout_s,
-            delivery=delivery,
-            policy=policy,
-            names=names,
-            jitter=random.random,
-            life=lambda: watch.life,
-        ),
-        governor=governor,
-        pauses=pauses,
-        doubts=doubts,
-    )
-    watch.polls_without = lane.intake.polls_without
-    return SendingParts(
-        hand=Hand(intake=lane.intake, governor=governor, pauses=pauses, settler=lane.settler),
-        keeper=lane.keeper,
-        account=account,
-        watch=watch,
-        queue=queue,
-        doubts=doubts,
-        dead_letters=named or _beside(queue.url, watch.known),
-    )
+    return find
+
+
+def _every(times: int, call: Callable[[], None]) -> Callable[[], None]:
+    counted = count(1)
+
+    def one_more() -> None:
+        if next(counted) % times == 0:
+            call()
+
+    return one_more
 
 
 def _delivery(settings: Settings) -> Delivery:

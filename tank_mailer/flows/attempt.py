@@ -20,10 +20,11 @@ LEASE_MARGIN_S = 10.0  # DESIGN 5.4: what the lease must outlive the request by
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """No request left; the job goes back on its queue for `delay_s` seconds."""
+    """No request left; the job goes back on its queue for `delay_s` seconds, or until `concern` is no longer paused."""
 
     reason: Reason | None
     delay_s: float = 0.0
+    concern: Concern | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Attempt:
     """Leads a job from its turn to SES's answer.
 
     Attributes:
+        lane: whose.
         owner: this node and process, for the row.
         ses_timeout_s: how long a request may take as a whole.
         configuration_set: of jobs that name none; "" for none.
     """
 
+    lane: str
     owner: str
     ses_timeout_s: float
     configuration_set: str
@@ -61,12 +64,14 @@ class Attempt:
         row = story.row
         if row is None:
             raise AssertionError("an attempt without a row")
+        if pause := self.pauses.holding(self.lane):  # it was received before the pause began
+            return await self._give_back(story, row, GivenBack(pause.reason))
         for concern in self.concerns(job):
-            if wait_s := self.pauses.wait_s(concern):
-                back = GivenBack(self.pauses.reason_of(concern), wait_s)
+            if not self.pauses.lets_through(concern):
+                back = GivenBack(self.pauses.reason_of(concern), self.pauses.hide_s(concern), concern)
                 return await self._give_back(story, row, back)
         asked_s = self.clock.boot_s()
-        ticket = self.governor.enter(len(job.recipients))
+        ticket = self.governor.enter(len(job.recipients), self.lane)
         refund = True
         try:
             if (delay_s := await self.governor.near(ticket)) is not None:
@@ -99,7 +104,7 @@ class Attempt:
         """Its place in the waiting batch is free."""
         if story.waits:
             story.waits = False
-            self.governor.seen()
+            self.governor.seen(self.lane)
 
     async def _begin(self, story: Story, job: EmailJob, row: Row) -> Row | Skipped | LookAgain:
         """Write `sending` down, without those whom the suppression list names by now."""
@@ -134,10 +139,10 @@ class Attempt:
 
     def _stays(self, story: Story, begun: Row, *, went: bool) -> GivenBack | None:
         """Why the request may not leave after all, if so."""
+        if pause := self.pauses.holding(self.lane):  # begun while the job waited for its token
+            return GivenBack(pause.reason)
         if not went:
             return GivenBack(None)
-        if pause := self.pauses.halted:  # begun while the job waited for its token
-            return GivenBack(pause.reason)
         written_s = ((begun.lease_ends_at or self.clock.now()) - self.clock.now()).total_seconds()
         # The row's lease is what other processes go by; ours may have been extended since.
         if min(self.keeper.remaining_s(story.lease), written_s) < self.ses_timeout_s + LEASE_MARGIN_S:

@@ -11,12 +11,15 @@ from tank_mailer.core.canary import SOON, Signs, canary_body, canary_id, next_wa
 from tank_mailer.core.errors import QueueError, StoreError
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock
+from tank_mailer.ports.nodes import Turns
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-PUT = "canary"  # a mark: when the last one was put on the queue, by whichever node
+PUT = "canary"  # a turn, and a mark: when the last one was put on the queue, by whichever node
 LOOK_EVERY_S = 30.0
+TURN_S = 45.0  # until the next look, and for a store that is slow
+STOP_S = 1.0  # for giving it up
 
 
 class Perch(Protocol):
@@ -42,6 +45,7 @@ class Canary:
         sender: `TANK_CANARY_FROM`.
         interval: `TANK_CANARY_INTERVAL_S`.
         configuration_sets: those that jobs may name; first the default.
+        turns: shared with other nodes; None: there are none.
     """
 
     perch: Perch
@@ -51,16 +55,32 @@ class Canary:
     sender: str
     interval: timedelta
     configuration_sets: Sequence[str]
+    turns: Turns | None = None
     _is_lost: bool = False
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        await forever(self._look_and_wait)
+        try:
+            await forever(self._look_and_wait)
+        finally:
+            if self.turns is not None:
+                with suppress(StoreError, TimeoutError):
+                    async with asyncio.timeout(STOP_S):
+                        await self.turns.give_up(PUT)
 
     async def _look_and_wait(self) -> None:
         with suppress(StoreError):  # its own pause tells of it
-            await self.look()
+            if await self._has_turn():
+                await self.look()
         await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _has_turn(self) -> bool:
+        """Whether it is for us to look; a node that is paused leaves it to one that is not."""
+        if self.turns is None:
+            return True
+        is_ours = not self.is_paused() and await self.turns.take(PUT, for_s=TURN_S)
+        self._is_lost = self._is_lost and is_ours  # what was told then, others have taken over
+        return is_ours
 
     async def look(self) -> None:
         """Tell what became of the last one; put another where one is due."""

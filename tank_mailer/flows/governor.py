@@ -1,32 +1,47 @@
 """Slots and tokens: who may send, when, and how many jobs to ask the queue for."""
 
 import asyncio
-from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Protocol
 
-from aiolimiter import AsyncLimiter
-
-from tank_mailer.core.rate import CUT_EVERY_S, bucket, cut, recover, room
-from tank_mailer.telemetry.log import get_logger
-
-log = get_logger()
+from tank_mailer.core.lanes import (
+    FLOOR,
+    LANES,
+    ORDINARY,
+    PRIORITY,
+    PRIORITY_SLOTS,
+    ahead_of,
+    next_lane,
+    owed_after,
+    slots_of,
+)
+from tank_mailer.core.rate import room
+from tank_mailer.flows.granted import GrantedTokens, Wanted
+from tank_mailer.flows.line import Line, Ticket
+from tank_mailer.flows.tokens import Tokens
+from tank_mailer.ports.nodes import Grants
 
 NEAR_S = 1.0  # DESIGN 5.4: a job whose turn is so close may be written down as `sending`
 FAR_S = 60.0  # DESIGN 7: a job whose turn is farther off is given back
-RECOVER_EVERY_S = 2.0
-OUTFLOW_OF = 32  # starts that the outflow is measured over
-TRIP_WEIGHT = 0.2  # of the newest receive in the running mean
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One attempt's place in the queue for slots and tokens."""
+class Limit(Protocol):
+    """What keeps a lane back, whatever the pace: the daily quota, a trickle."""
 
-    tokens: int
-    near: asyncio.Future[float | None]
-    go: asyncio.Future[bool] | None = None
-    is_ready: bool = False  # near, and not gone yet
-    has_slot: bool = False
+    def room(self, lane: str) -> int | None:
+        """Recipients that may still go; None: no limit; 0 or less: none."""
+
+    def took(self, lane: str, recipients: int) -> None:
+        """A job of so many goes now; may call `Governor.halt`."""
+
+    def gave_back(self, lane: str, recipients: int) -> None:
+        """None of them reached SES after all."""
+
+    def ended(self, lane: str, recipients: int) -> None:
+        """Its attempt is over, whatever became of it; after `gave_back`, if any."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,43 +49,58 @@ class Governor:
     """The pace of all sending, in recipients a second.
 
     A job first waits until its turn is near, so that its beginning can be written down (and those of its neighbours
-    with it), then for a slot and a token. A job of many recipients goes with its first token; the others are a debt
-    that the next one waits for.
+    with it), then for a slot and a token. Who goes is chosen when both are there: priority first, then the ordinary
+    lane with its floor. A job of many recipients goes with its first token; the others are a debt that the next one
+    waits for. While no limit stands in its way, a priority job waits at most for one call to SES, for the debt of the
+    ordinary job that went last, and for one token, and behind its own lane.
+
+    Attributes:
+        rate: recipients a second as set, of all nodes together.
+        has_priority: there are two lanes.
+        grants: where nodes share the rate; None: it is all ours.
     """
 
     slots: int
     rate: float
-    _current: float = 0.0
-    _waiting: deque[Ticket] = field(default_factory=deque)
-    _turns: asyncio.Queue[Ticket] = field(default_factory=asyncio.Queue)
+    has_priority: bool = False
+    grants: Grants | None = None
+    limits: list[Limit] = field(default_factory=list)
+    _tokens: Tokens = field(default_factory=Tokens)
+    _granted: GrantedTokens | None = field(init=False, default=None)
+    _lines: dict[str, Line] = field(init=False)
     _in_use: int = 0
-    _ready_tokens: int = 0
-    _rated: asyncio.Event = field(default_factory=asyncio.Event)
-    _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
     _debt: int = 0
-    _credit: int = 0
+    _owed: float = 0.0  # to the ordinary lane (core.lanes)
+    _last: Ticket | None = None  # whose tokens were drawn last
     _closed: bool = False
-    _expected: int = 0
-    _starts: deque[float] = field(default_factory=lambda: deque(maxlen=OUTFLOW_OF))
-    _trip_s: float = 0.05
-    _changed_s: float = 0.0
-    _cut_s: float = -CUT_EVERY_S
-    _roomy: asyncio.Event = field(default_factory=asyncio.Event)
+    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._lines = {
+            lane: Line(name=lane, slots=slots_of(lane, slots=self.slots, has_priority=self.has_priority))
+            for lane in LANES
+        }
+        if self.grants is not None:
+            self._granted = GrantedTokens(grants=self.grants, tokens=self._tokens, demand=self)
+        if self.rate:
+            self.set_rate(self.rate)
 
     # --- the way of one attempt ---
 
-    def enter(self, tokens: int) -> Ticket:
+    def enter(self, tokens: int, lane: str = ORDINARY) -> Ticket:
         """Join the queue; follow with `near`, `turn` and, whatever happens, `leave`."""
-        ticket = Ticket(tokens, asyncio.get_running_loop().create_future())
-        wait_s = self._ahead() / self._current if self._current else 0.0
+        ticket = Ticket(tokens, lane, asyncio.get_running_loop().create_future())
+        self._tokens.look()
+        wait_s = self._ahead(lane) / self._share if self._share else 0.0
         if self._closed:
             ticket.near.set_result(0.0)
         elif wait_s > FAR_S:
             ticket.near.set_result(wait_s)
         else:
-            self._waiting.append(ticket)
-            self._grant()
+            self._lines[lane].join(ticket)
+            self._approach()
+            self._stir()
         return ticket
 
     async def near(self, ticket: Ticket) -> float | None:
@@ -88,180 +118,277 @@ class Governor:
             ticket: one that is near.
             tokens: how many recipients there really are; some may have been left out since `enter`.
         """
-        self._ready_tokens += tokens - ticket.tokens
-        ticket.tokens = tokens
+        line = self._lines[ticket.lane]
+        line.resize(ticket, tokens)
         if self._closed:
             return False
         ticket.go = asyncio.get_running_loop().create_future()
-        self._turns.put_nowait(ticket)
+        line.turns.append(ticket)
+        self._stir()
         return await ticket.go
 
     def leave(self, ticket: Ticket, *, refund: bool = False) -> None:
         """Free the slot; `refund` if no recipient reached SES."""
-        self._spend(ticket)
-        if ticket in self._waiting:
-            self._waiting.remove(ticket)
-        if refund and ticket.has_slot:  # only what went has paid
-            owed = min(self._debt, ticket.tokens)
-            self._debt -= owed
-            self._credit = max(self._credit, ticket.tokens - owed)  # of one job at most: no burst of several
-        if ticket.has_slot:
-            ticket.has_slot = False
+        line = self._lines[ticket.lane]
+        line.drop(ticket)
+        if ticket.went_s is not None:  # only what went has paid
             self._in_use -= 1
-            self._slot_free.set()
-        self._grant()
+            line.in_flight -= 1
+            if refund:
+                self._refund(ticket)
+            else:
+                self._tokens.note_call(asyncio.get_running_loop().time() - ticket.went_s)
+            for limit in self.limits:
+                if refund:
+                    limit.gave_back(ticket.lane, ticket.tokens)
+                limit.ended(ticket.lane, ticket.tokens)
+            ticket.went_s = None
+        self._approach()
+        self._stir()
 
-    def _spend(self, ticket: Ticket) -> None:
-        if ticket.is_ready:
-            ticket.is_ready = False
-            self._ready_tokens -= ticket.tokens
+    def _refund(self, ticket: Ticket) -> None:
+        """Give back what nobody has drawn after; older tokens are time that has passed."""
+        if ticket is not self._last:
+            return
+        paid = ticket.tokens - self._debt
+        self._debt = 0
+        self._put_back(paid)
 
-    def _ahead(self) -> int:
-        return self._debt + self._ready_tokens + sum(ticket.tokens for ticket in self._waiting)
+    def _ahead(self, lane: str) -> float:
+        return ahead_of(
+            lane,
+            owed=self._owed,
+            debt=self._debt,
+            priority=self._lines[PRIORITY].ahead,
+            ordinary=self._lines[ORDINARY].ahead,
+        )
 
-    def _grant(self) -> None:
-        while self._waiting and self._current:
-            if (self._debt + self._ready_tokens) / self._current > NEAR_S:
-                break
-            ticket = self._waiting.popleft()
-            if not ticket.near.done():  # cancelled otherwise
-                ticket.is_ready = True
-                self._ready_tokens += ticket.tokens
-                ticket.near.set_result(None)
-        self._roomy.set()
+    def _approach(self) -> None:
+        """Call those whose turn is near by now."""
+        near = self._share * NEAR_S
+        priority, ordinary = self._lines[PRIORITY], self._lines[ORDINARY]
+        for line in (priority, ordinary) if near else ():
+            while line.waiting and near >= ahead_of(
+                line.name, owed=self._owed, debt=self._debt, priority=priority.ready, ordinary=ordinary.ready
+            ):
+                line.approach()
+        priority.roomy.set()
+        ordinary.roomy.set()
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        if self._granted is not None:
+            self._granted.stir()
+
+    # --- handing out ---
 
     async def run(self) -> None:
-        """Hand out slots and tokens in the order of the turns, until cancelled."""
-        limiter: AsyncLimiter | None = None
-        while True:
-            ticket = await self._turns.get()
-            await self._slot()
-            limiter = await self._adjust(limiter)
-            await self._token(limiter)
-            if ticket.go is None or ticket.go.done():
-                self._credit = max(self._credit, 1)  # it has left meanwhile
-                continue
-            self._spend(ticket)
-            ticket.has_slot = True
-            self._in_use += 1
-            self._debt += ticket.tokens - 1
-            self._starts.append(asyncio.get_running_loop().time())
-            ticket.go.set_result(True)
-            self._grant()
-            while self._debt > 0:
-                limiter = await self._adjust(limiter)
-                await self._token(limiter)
-                self._debt = max(0, self._debt - 1)
-                self._grant()
-
-    async def _slot(self) -> None:
-        while self._in_use >= self.slots:
-            self._slot_free.clear()
-            await self._slot_free.wait()
-
-    async def _token(self, limiter: AsyncLimiter) -> None:
-        if self._credit > 0:
-            self._credit -= 1
+        """Hand out slots and tokens, until cancelled."""
+        if self._granted is None:
+            await self._hand_out()
             return
-        await limiter.acquire()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._granted.run())
+            both.create_task(self._hand_out())
+
+    async def _hand_out(self) -> None:
+        while True:
+            while self._next() is None:
+                self._stirred.clear()
+                await self._stirred.wait()
+            await self._draw()
+            ticket = self._take()
+            if ticket is None:  # they have left meanwhile
+                self._put_back(1)
+                continue
+            self._start(ticket)
+            while self._debt > 0:
+                await self._draw(is_debt=True)
+                if self._debt > 0:
+                    self._debt -= 1
+                else:  # refunded meanwhile
+                    self._put_back(1)
+                self._approach()
+
+    def _next(self) -> str | None:
+        """The lane that goes next, if any can."""
+        return next_lane(self._owed, priority=self._can_go(PRIORITY), ordinary=self._can_go(ORDINARY))
+
+    def _can_go(self, lane: str) -> bool:
+        return bool(self._lines[lane].turns) and self._has_slot(lane)
+
+    def _has_slot(self, lane: str) -> bool:
+        return self._in_use < self.slots and self._lines[lane].in_flight < self._lines[lane].slots
+
+    def _take(self) -> Ticket | None:
+        """Take the ticket that goes now; those that a limit stops are given back."""
+        while (lane := self._next()) is not None:
+            line = self._lines[lane]
+            ticket = line.turns[0]
+            if ticket.go is None or ticket.go.done():
+                line.turns.popleft()  # cancelled; it is about to leave
+            elif any((left := limit.room(lane)) is not None and left <= 0 for limit in self.limits):
+                line.refuse(ticket)
+            elif self._granted is not None and not self._granted.fits(ticket.tokens):
+                return None
+            else:
+                return ticket
+        return None
+
+    def _start(self, ticket: Ticket) -> None:
+        lane, line = ticket.lane, self._lines[ticket.lane]
+        line.start(ticket, asyncio.get_running_loop().time())
+        if lane == PRIORITY:
+            is_contested = bool(self._lines[ORDINARY].tickets) and self._has_slot(ORDINARY)
+        else:
+            is_contested = self._can_go(PRIORITY)
+        self._owed = owed_after(self._owed, lane, ticket.tokens, is_contested=is_contested)
+        self._in_use += 1
+        self._debt += ticket.tokens - 1
+        self._last = ticket
+        if ticket.go is not None:
+            ticket.go.set_result(True)
+        for limit in self.limits:
+            limit.took(lane, ticket.tokens)
+        self._approach()
+
+    async def _draw(self, *, is_debt: bool = False) -> None:
+        if self._granted is None:
+            await self._tokens.draw()
+        else:
+            await self._granted.draw(is_debt=is_debt)
+
+    def _put_back(self, count: int) -> None:
+        if self._granted is None:
+            self._tokens.put_back(count)
+        else:
+            self._granted.put_back(count)
+
+    # --- what the tokens are for (granted.Demand) ---
+
+    def next_job(self) -> int:
+        """The recipients of the job that goes next; 0: none can."""
+        lane = self._next()
+        return 0 if lane is None else self._lines[lane].turns[0].tokens
+
+    def wanted(self) -> Wanted:
+        """What tokens are for: jobs in the order in which they are likely to go, as far as there are slots."""
+        priority, ordinary = self._lines[PRIORITY], self._lines[ORDINARY]
+        free = self.slots - self._in_use
+        lanes = [_sizes(line, min(free, line.slots - line.in_flight)) for line in (priority, ordinary)]
+        if next_lane(self._owed, priority=bool(lanes[0]), ordinary=bool(lanes[1])) == ORDINARY and lanes[0]:
+            lanes = [lanes[1][:1], lanes[0], lanes[1][1:]]
+        now_s = asyncio.get_running_loop().time()
+        return Wanted(
+            debt=self._debt,
+            jobs=list(islice(chain.from_iterable(lanes), max(0, free))),
+            waits=any(line.tickets or line.expected > 0 for line in (priority, ordinary)),
+            has_backlog=priority.has_backlog(now_s) or ordinary.has_backlog(now_s),
+        )
 
     # --- the rate ---
 
     @property
     def current_rate(self) -> float:
-        """Recipients a second, as slow as throttle answers have made it; 0 before it is known."""
-        return self._current
+        """Recipients a second of all nodes, as slow as throttle answers have made it; 0 before it is known."""
+        return self._tokens.pace.current
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes share the rate."""
+        return 1 if self._granted is None else self._granted.nodes
+
+    @property
+    def _share(self) -> float:
+        return self.current_rate / self.nodes
 
     def set_rate(self, rate: float) -> None:
         """From now on, so many recipients a second."""
-        is_cut = self._current < self.rate
         self.rate = rate
-        self._current = min(self._current, rate) if is_cut and self._current else rate
-        self._rated.set()
-        self._grant()
+        self._tokens.set_rate(rate)
+        self._approach()
+        self._stir()
 
     def slow_down(self) -> None:
         """SES throttled: cut the rate, once a round trip."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._cut_s < CUT_EVERY_S:
-            return
-        self._cut_s = self._changed_s = now_s
-        self._current = cut(self._current, self.rate)
-        log.warning("rate_cut", rate=round(self._current, 2), set_rate=self.rate)
-
-    async def _adjust(self, limiter: AsyncLimiter | None) -> AsyncLimiter:
-        """A new limiter for a new rate: aiolimiter keeps the old one in private."""
-        while not self._current:  # SES has taken the rate away; a pause says so
-            self._rated.clear()
-            await self._rated.wait()
-        now_s = asyncio.get_running_loop().time()
-        elapsed_s = now_s - self._changed_s
-        if self._current < self.rate and elapsed_s >= RECOVER_EVERY_S:
-            self._current, self._changed_s = recover(self._current, self.rate, elapsed_s), now_s
-        wanted = bucket(self._current)
-        if limiter is None or limiter.max_rate != wanted.size:
-            limiter = AsyncLimiter(wanted.size, wanted.size / wanted.per_s)
-            await limiter.acquire(wanted.size)  # without a token at first: no burst at start or after a change
-        return limiter
+        self._tokens.slow_down()
 
     # --- how much to ask for ---
 
-    def expect(self, messages: int) -> None:
+    def expect(self, messages: int, lane: str = ORDINARY) -> None:
         """So many messages were received; each is `seen` once it is in flight, or needs no slot."""
-        self._expected += messages
+        self._lines[lane].expected += messages
+        self._stir()
 
-    def seen(self) -> None:
+    def seen(self, lane: str = ORDINARY) -> None:
         """One received message no longer waits."""
-        self._expected -= 1
-        self._roomy.set()
+        self._lines[lane].expected -= 1
+        self.look_again()
 
-    def note_trip(self, seconds: float) -> None:
+    def note_trip(self, seconds: float, lane: str = ORDINARY) -> None:
         """A receive that had messages to give took so long."""
-        self._trip_s += TRIP_WEIGHT * (seconds - self._trip_s)
+        self._lines[lane].note_trip(seconds, asyncio.get_running_loop().time())
 
-    def room(self) -> int:
+    def room(self, lane: str = ORDINARY) -> int:
         """How many messages to ask for now; 0: not yet."""
-        if self._closed or not self._current:
+        if self._closed or not self._tokens.look():
             return 0
-        return room(
-            waiting=self._expected,
-            ahead=self._ahead(),
-            rate=self._current,
-            outflow=self._outflow(),
-            trip_s=self._trip_s,
-        )
+        line = self._lines[lane]
+        messages = self._room_of(line)
+        for limit in self.limits:
+            if (left := limit.room(lane)) is not None:
+                messages = min(messages, left - line.ahead - line.unseen)
+        return max(0, messages)
 
-    def _outflow(self) -> float:
-        if len(self._starts) < 2:  # noqa: PLR2004 - two points make a line
-            return 0.0
-        span_s = asyncio.get_running_loop().time() - self._starts[0]
-        return len(self._starts) / max(span_s, 0.001)
+    def _room_of(self, line: Line) -> int:
+        others = self._lines[PRIORITY].ahead if line.name == ORDINARY else 0
+        messages = _formula(line, rate=self._share, ahead=self._debt + line.ahead + others)
+        if line.name == PRIORITY:  # its long poll is always open: it costs the other lane nothing
+            return max(messages, PRIORITY_SLOTS - line.expected)
+        if not messages and others:  # it keeps its floor only if it has something to send
+            return _formula(line, rate=self._share * FLOOR, ahead=self._debt + line.ahead)
+        return messages
 
-    async def wait_for_room(self) -> int:
+    async def wait_for_room(self, lane: str = ORDINARY) -> int:
         """Wait until there is room, and say how much."""
-        while not (limit := self.room()):
-            self._roomy.clear()
-            await self._roomy.wait()
+        roomy = self._lines[lane].roomy
+        while not (limit := self.room(lane)):
+            roomy.clear()
+            await roomy.wait()
         return limit
+
+    def look_again(self) -> None:
+        """How much room there is may have changed."""
+        for line in self._lines.values():
+            line.roomy.set()
+
+    # --- how it stands ---
+
+    @property
+    def in_use(self) -> int:
+        """Slots in use: requests in flight."""
+        return self._in_use
+
+    def in_flight(self, lane: str) -> int:
+        """Requests of a lane in flight."""
+        return self._lines[lane].in_flight
+
+    def waiting(self, lane: str) -> int:
+        """Recipients of a lane that wait for a slot or a token."""
+        return self._lines[lane].ahead
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing received waits and no slot is in use."""
-        return not self._expected and not self._in_use
+        return not self._in_use and not any(line.expected for line in self._lines.values())
 
     # --- stopping ---
 
-    def halt(self) -> None:
-        """Give back what waits for a slot or a token; what is in flight goes on."""
-        for ticket in self._waiting:
-            if not ticket.near.done():
-                ticket.near.set_result(0.0)
-        self._waiting.clear()
-        turns = [self._turns.get_nowait() for _ in range(self._turns.qsize())]
-        for ticket in turns:
-            if ticket.go is not None and not ticket.go.done():
-                ticket.go.set_result(False)
-        self._roomy.set()
+    def halt(self, lane: str | None = None) -> None:
+        """Give back what waits for a slot or a token, on all lanes or on one; what is in flight goes on."""
+        for line in self._lines.values() if lane is None else (self._lines[lane],):
+            line.halt()
+        self.look_again()
 
     def close(self) -> None:
         """Halt, and let nobody in any more."""
@@ -271,8 +398,17 @@ class Governor:
 
     async def rest(self, seconds: float) -> None:
         """Sleep, but no longer than until `close`."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopped.wait()
-        except TimeoutError:
-            pass
+
+
+def _formula(line: Line, *, rate: float, ahead: int) -> int:
+    outflow = line.outflow(asyncio.get_running_loop().time())
+    return room(waiting=line.expected, ahead=ahead, rate=rate, outflow=outflow, trip_s=line.trip_s)
+
+
+def _sizes(line: Line, slots: int) -> list[int]:
+    """The recipients of those that wait, in their order, one for a message that nobody has looked into yet."""
+    sizes: Iterable[int] = chain((ticket.tokens for ticket in line.tickets), (1 for _ in range(line.unseen)))
+    return list(islice(sizes, max(0, slots)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,17 +11,20 @@ from tank_mailer.core.errors import StoreError
 from tank_mailer.core.keeping import count_from, first_mark, slices, uncounted, wait_s
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Attic, Clock
+from tank_mailer.ports.nodes import Turns
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-ROUND = "housekeeping"  # marks: when the last round began,
+ROUND = "housekeeping"  # a turn, and marks: when the last round began,
 COUNTED = "events_counted"  # and until which acceptance mails without events were counted
 BATCH_ROWS = 100  # in one transaction: 7 ms on SQLite, 20 at worst (measured, rows scattered over the file)
 BREATH_S = (
     0.05  # between two of them: the store belongs to the sending; 1,500 rows a second are left, ten times 14 mails
 )
 AGAIN_S = 300.0  # after the store was sick
+TURN_S = 30.0  # taken anew before each transaction
+STOP_S = 1.0  # for giving it up
 
 
 class SharedAttic(Attic, Protocol):
@@ -38,6 +42,7 @@ class Housekeeper:
         retention: `TANK_RETENTION_DAYS`.
         has_channel: whether SES's events are read at all.
         jitter: gives numbers from 0 to 1.
+        turns: shared with other nodes; None: there are none.
     """
 
     attic: SharedAttic
@@ -45,6 +50,7 @@ class Housekeeper:
     retention: timedelta
     has_channel: bool
     jitter: Callable[[], float]
+    turns: Turns | None = None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -55,12 +61,25 @@ class Housekeeper:
             last = await self._last_round()
             await asyncio.sleep(wait_s(last, self.clock.now(), jitter=self.jitter()))
             now = self.clock.now()
-            if await self.attic.move_mark(ROUND, last, now):
-                await self._forget(now - self.retention)
-                await self._count_lost(now)
+            if await self._has_turn() and await self.attic.move_mark(ROUND, last, now):
+                await self._tidy(now)
         except StoreError as error:
             log.warning("housekeeping_deferred", reason=error.reason, detail=error.detail)
             await asyncio.sleep(AGAIN_S)
+
+    async def _tidy(self, now: datetime) -> None:
+        try:
+            await self._forget(now - self.retention)
+            await self._count_lost(now)
+        finally:
+            if self.turns is not None:
+                with suppress(StoreError, TimeoutError):
+                    async with asyncio.timeout(STOP_S):
+                        await self.turns.give_up(ROUND)
+
+    async def _has_turn(self) -> bool:
+        """False: another node is at it; it may have come while we stood still."""
+        return self.turns is None or await self.turns.take(ROUND, for_s=TURN_S)
 
     async def _last_round(self) -> datetime:
         last = await self.attic.mark(ROUND)
@@ -72,7 +91,7 @@ class Housekeeper:
     async def _forget(self, before: datetime) -> None:
         rows = 0
         try:
-            while count := await self.attic.prune(before, limit=BATCH_ROWS):
+            while await self._has_turn() and (count := await self.attic.prune(before, limit=BATCH_ROWS)):
                 rows += count
                 await asyncio.sleep(BREATH_S)
         finally:  # what is gone is gone, even if the store falls sick or the daemon stops half-way
@@ -93,6 +112,8 @@ class Housekeeper:
             lost_then, accepted_then = await self.attic.lost_events(part.begin, part.end)
             lost, accepted = lost + lost_then, accepted + accepted_then
             await asyncio.sleep(BREATH_S)
+            if not await self._has_turn():
+                return
         if lost:
             log.warning(
                 "events_lost",

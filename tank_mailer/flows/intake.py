@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from tank_mailer.core.errors import QueueError, Reason
@@ -23,7 +24,6 @@ WAIT_S = 20  # SQS: long polling
 POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page looks like an empty queue
 PASSING_FAILURES = 2
 TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
-QUEUE = Concern(Concerned.QUEUE)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,10 +31,12 @@ class Intake:
     """One lane's polling.
 
     Attributes:
+        lane: its name.
         visibility_s: `TANK_VISIBILITY_TIMEOUT_S`; the receive asks for a long poll more.
         wait_s: of one long poll.
     """
 
+    lane: str
     queue: Queue
     keeper: LeaseKeeper
     governor: Governor
@@ -47,6 +49,17 @@ class Intake:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
     _failed_polls: int = 0
+    last_poll_at: datetime | None = None
+
+    @property
+    def concern(self) -> Concern:
+        """What is paused while the queue is away."""
+        return Concern(Concerned.QUEUE, self.lane)
+
+    @property
+    def in_hand(self) -> int:
+        """Messages received and not settled."""
+        return len(self._tasks)
 
     async def run(self) -> None:
         """Poll until `close`; the poll under way then comes to its end, for a cancelled one swallows messages."""
@@ -72,11 +85,11 @@ class Intake:
 
     async def _room(self) -> int:
         """How many to ask for; waits while there is no room, or a pause."""
-        if self.pauses.polling_halted:
+        if not self.pauses.is_polled(self.lane):
             await self._or_closing(self.pauses.change())
             return 0
-        limit = await self._or_closing(self.governor.wait_for_room()) or 0
-        if self.pauses.polling_halted:
+        limit = await self._or_closing(self.governor.wait_for_room(self.lane)) or 0
+        if not self.pauses.is_polled(self.lane):
             return 0
         if not self.pauses.on_trial:
             return limit
@@ -92,27 +105,28 @@ class Intake:
             messages = await self.queue.receive(limit=limit, wait_s=self.wait_s, visibility_s=visibility_s)
         except QueueError as error:
             self._failed_polls += 1
-            log.warning("poll_failed", reason=error.reason, detail=error.detail)
+            log.warning("poll_failed", lane=self.lane, reason=error.reason, detail=error.detail)
             if error.reason is not Reason.QUEUE_UNREACHABLE or self._failed_polls > PASSING_FAILURES:
-                self.pauses.begin(QUEUE, error.reason, error.detail)
+                self.pauses.begin(self.concern, error.reason, error.detail)
             else:  # one cut connection is no outage
                 await self._or_closing(asyncio.sleep(self._failed_polls))
             return
         self._failed_polls = 0
         self._empty_polls = 0 if messages else self._empty_polls + 1
-        self.pauses.lift(QUEUE)
+        self.pauses.lift(self.concern)
+        self.last_poll_at = self.clock.now()
         took_s = self.clock.boot_s() - started_s
-        log.debug("queue_polled", asked=limit, received=len(messages), duration_s=round(took_s, 3))
+        log.debug("queue_polled", lane=self.lane, asked=limit, received=len(messages), duration_s=round(took_s, 3))
         for message in messages:
             if lease := self.keeper.take(message, started_s=started_s, visibility_s=visibility_s):
                 self._start(lease)
         if len(messages) == limit:
-            self.governor.note_trip(took_s)
+            self.governor.note_trip(took_s, self.lane)
         elif took_s < self.wait_s:
             await asyncio.sleep(POLL_FLOOR_S)
 
     def _start(self, lease: Lease) -> None:
-        self.governor.expect(1)
+        self.governor.expect(1, self.lane)
         task = asyncio.create_task(self.sending.work(lease))
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -10,6 +10,7 @@ from tank_mailer.flows.attempt import Attempt
 from tank_mailer.flows.dead_letters import DeadLetters, FindDeadLetters
 from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.hidden import Hidden
 from tank_mailer.flows.intake import Intake
 from tank_mailer.flows.lease import LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
@@ -17,6 +18,8 @@ from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.renewal import Renewal
 from tank_mailer.flows.sending import Sending
 from tank_mailer.flows.settlement import Settler
+from tank_mailer.flows.suspicion import Suspicion
+from tank_mailer.flows.tallies import Tallies
 from tank_mailer.ports import Clock, Ledger, Mailer, Queue
 from tank_mailer.telemetry.log import Recipients
 
@@ -44,6 +47,7 @@ class Knobs:
         names: how a recipient is named in logs.
         jitter: gives a number from 0 to 1 that spreads waits.
         life: what the queue allows a message.
+        on_throttle: called for every throttle answer.
     """
 
     lane: str
@@ -57,6 +61,7 @@ class Knobs:
     names: Recipients
     jitter: Callable[[], float]
     life: Callable[[], QueueLife]
+    on_throttle: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +73,22 @@ class Lane:
     settler: Settler
     renewal: Renewal
     sending: Sending
+    hidden: Hidden
 
 
-def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pauses, doubts: Doubts) -> Lane:
+def make_lane(
+    outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pauses, doubts: Doubts, tallies: Tallies
+) -> Lane:
     """Put the flows of one queue together."""
     queue, ledger, clock = outside.queue, outside.ledger, outside.clock
     keeper = LeaseKeeper(queue=queue, clock=clock, visibility_s=knobs.visibility_s)
     settler = Settler(queue=queue, keeper=keeper)
     renewal = Renewal(queue=queue, ledger=ledger, settler=settler, keeper=keeper, clock=clock, life=knobs.life)
     recorder = Recorder(lane=knobs.lane, policy=knobs.policy, ledger=ledger, pauses=pauses, clock=clock)
+    hidden = Hidden(queue=queue)
+    pauses.when_lifted(hidden.over)
     attempt = Attempt(
+        lane=knobs.lane,
         owner=knobs.owner,
         ses_timeout_s=knobs.ses_timeout_s,
         configuration_set=knobs.configuration_set,
@@ -104,11 +115,16 @@ def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pau
         renewal=renewal,
         dead_letters=DeadLetters(find=outside.find_dead_letters, source=knobs.source, clock=clock),
         doubts=doubts,
+        hidden=hidden,
+        suspicion=Suspicion(lane=knobs.lane, pauses=pauses, ledger=ledger),
+        tallies=tallies,
         clock=clock,
         names=knobs.names,
         jitter=knobs.jitter,
+        on_throttle=knobs.on_throttle,
     )
     intake = Intake(
+        lane=knobs.lane,
         queue=queue,
         keeper=keeper,
         governor=governor,
@@ -117,4 +133,4 @@ def make_lane(outside: Outside, knobs: Knobs, *, governor: Governor, pauses: Pau
         clock=clock,
         visibility_s=knobs.visibility_s,
     )
-    return Lane(intake=intake, keeper=keeper, settler=settler, renewal=renewal, sending=sending)
+    return Lane(intake=intake, keeper=keeper, settler=settler, renewal=renewal, sending=sending, hidden=hidden)

@@ -13,6 +13,7 @@ from tank_mailer.core.errors import StoreError
 from tank_mailer.core.telling import GIVEN_UP_AFTER, Health, next_try, wait_s
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock, Letter, NotTold, Outbox, Receiver, Told
+from tank_mailer.ports.nodes import Turns
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -24,6 +25,10 @@ GATHER_S: Final = 0.1  # or those that were told within it; nudges, too, are gat
 IDLE_S: Final = 5.0  # between looks that nobody nudges: a command, or another node, may have put letters there
 SICK_S: Final = 5.0  # between tries at a sick store
 STOP_S: Final = 1.0  # for the last marks
+TURN: Final = "notifying"  # of several nodes one tells: only so are a job's letters in order
+TURN_S: Final = 30.0  # for so long nobody tells where the node that did has died
+RENEW_S: Final = 5.0
+REQUEST_S: Final = 17.0  # a request and the end of its answer (Standard Webhooks): none reaches beyond our turn
 SAY_AGAIN_S: Final = 900.0
 REMEDY: Final = (
     "look at the web server and at TANK_WEBHOOK_URL; `tank-mailer webhook test` shows what comes back. News is kept and"
@@ -67,6 +72,7 @@ class Notifier:
 
     Attributes:
         jitter: 0 to 1, for the waits of single letters.
+        turns: shared with other nodes; None: there are none.
         trouble: what is wrong, while the web server takes nothing.
     """
 
@@ -74,6 +80,7 @@ class Notifier:
     receiver: Receiver
     clock: Clock
     jitter: Callable[[], float]
+    turns: Turns | None = None
     trouble: Trouble | None = None
     _health: Health = field(default_factory=Health)
     _jobs: set[str] = field(default_factory=set)  # of every letter from the reading to the writing down
@@ -86,6 +93,8 @@ class Notifier:
     _looked_s: float = -GATHER_S
     _said_s: float = -math.inf
     _is_store_sick: bool = False
+    _ours_until_s: float = -math.inf  # our turn
+    _ask_turn_s: float = -math.inf  # when it is to be asked for again
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def nudge(self) -> None:
@@ -106,11 +115,14 @@ class Notifier:
             with suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await self._mark()
+                    if self.turns is not None:
+                        await self.turns.give_up(TURN)
 
     async def _round(self) -> None:
         self._wake.clear()
         try:
             await self._settle()
+            await self._ask_for_turn()
             await self._refill()
         except StoreError as error:
             self._look_s = 0.0
@@ -126,17 +138,38 @@ class Notifier:
     def _rest_s(self) -> float:
         """Seconds until there is something to do; an answer or a nudge wakes us sooner."""
         now_s = self.clock.boot_s()
-        at_s = self._look_s if self._has_room else math.inf
+        at_s = self._look_s if self._has_room and self._may_tell else math.inf
         if self._health.is_failing:
             at_s = max(at_s, self._health.next_probe_s)
         if self._told:
             at_s = min(at_s, self._told_s + GATHER_S)
+        if self.turns is not None:
+            at_s = min(at_s, self._ask_turn_s)
         return min(max(0.0, at_s - now_s), IDLE_S)
+
+    # --- whose turn it is ---
+
+    @property
+    def _may_tell(self) -> bool:
+        """Whether what begins now is over before any other node may begin."""
+        return self.turns is None or self.clock.boot_s() < self._ours_until_s - REQUEST_S
+
+    async def _ask_for_turn(self) -> None:
+        now_s = self.clock.boot_s()
+        if self.turns is None or now_s < self._ask_turn_s:
+            return
+        is_ours = await self.turns.take(TURN, for_s=TURN_S)
+        if not is_ours or now_s >= self._ours_until_s:  # others have told meanwhile what we have read, or may have
+            self._let_go(*self._ready)
+            self._ready.clear()
+        if not is_ours:  # what we knew of the web server grows old
+            self.trouble, self._health, self._said_s = None, Health(), -math.inf
+        self._ours_until_s = now_s + TURN_S if is_ours else -math.inf
 
     # --- requests ---
 
     def _begin(self) -> None:
-        while self._ready and len(self._asking) < PARALLEL:
+        while self._ready and len(self._asking) < PARALLEL and self._may_tell:
             request = asyncio.create_task(self._ask(self._ready.popleft()))
             self._asking.add(request)
             request.add_done_callback(self._end)
@@ -232,7 +265,7 @@ class Notifier:
     async def _refill(self) -> None:
         now_s = self.clock.boot_s()
         is_early = now_s < self._look_s or (self._health.is_failing and now_s < self._health.next_probe_s)
-        if is_early or not self._has_room:
+        if is_early or not self._has_room or not self._may_tell:
             return
         limit = len(self._jobs) + (1 if self._health.is_failing else PAGE)  # what is in hand is among them
         now, self._looked_s, self._look_s = self.clock.now(), now_s, math.inf  # unless somebody nudges meanwhile

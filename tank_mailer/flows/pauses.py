@@ -1,9 +1,9 @@
-"""What is not worked on, why, since when, and what lifts it."""
+"""What is not worked on, why, since when, and what lifts it (`core.pausing` has the table)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tank_mailer.core.breaker import Breaker
 from tank_mailer.core.errors import Reason
@@ -19,17 +19,25 @@ from tank_mailer.core.outcome import (
     Throttled,
     Unreachable,
 )
+from tank_mailer.core.pausing import (
+    FIRST_PROBE_S,
+    MAX_PROBE_S,
+    Extent,
+    Lift,
+    by_operator,
+    extent_of,
+    hide_s,
+    name_of,
+    rule_of,
+)
 from tank_mailer.core.remedy import REMEDIES
+from tank_mailer.core.view import PauseView
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-FIRST_PROBE_S = 5.0
-MAX_PROBE_S = 300.0
-EVERYTHING = frozenset({Concerned.ACCOUNT, Concerned.SES, Concerned.STORE})
-LIFTED_BY_PROBE = frozenset({Concerned.STORE})  # the others want a real job, or a real poll, as proof
 Probe = Callable[[], Awaitable[bool]]
 
 
@@ -38,7 +46,8 @@ class Pause:
     """One concern that is not worked on.
 
     Attributes:
-        next_probe_s: on the boot-time clock.
+        next_probe_s: on the boot-time clock; of a pause that is not probed it says nothing.
+        until: when it is over by itself, where that is known.
         interval_s: between probes; doubles.
         on_trial: the probe went well, now a single job shows whether it is over.
         kept: resolves for the job that is kept for that.
@@ -49,6 +58,8 @@ class Pause:
     reason: Reason
     since: datetime
     next_probe_s: float
+    detail: str = ""
+    until: datetime | None = None
     interval_s: float = FIRST_PROBE_S
     on_trial: bool = False
     kept: asyncio.Future[bool] | None = None
@@ -61,14 +72,18 @@ class Pauses:
 
     Attributes:
         default_set: the configuration set whose absence stops everything.
+        jitter: gives a number from 0 to 1 that spreads waits.
     """
 
     clock: Clock
     default_set: str = ""
-    _probes: dict[Concerned, Probe] = field(default_factory=dict)
+    jitter: Callable[[], float] = lambda: 0.5
+    _probes: dict[Concern, Probe] = field(default_factory=dict)
     _pauses: dict[Concern, Pause] = field(default_factory=dict)
     _breaker: list[Breaker] = field(default_factory=lambda: [Breaker()])
-    _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    _on_stop: list[Callable[[str | None], None]] = field(default_factory=list)
+    _on_begin: list[Callable[[Concern, Reason], None]] = field(default_factory=list)
+    _on_lift: list[Callable[[Concern], None]] = field(default_factory=list)
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _watchers: set[asyncio.Future[None]] = field(default_factory=set)
@@ -80,24 +95,34 @@ class Pauses:
         """Every pause there is."""
         return tuple(self._pauses.values())
 
+    def _extent(self, concern: Concern) -> Extent:
+        return extent_of(concern, default_set=self.default_set)
+
+    def _lift(self, concern: Concern) -> Lift:
+        return rule_of(concern, default_set=self.default_set).lift
+
     def stops_everything(self, concern: Concern) -> bool:
         """Whether nothing at all is sent while `concern` is paused."""
-        return concern.kind in EVERYTHING or concern == Concern(Concerned.CONFIGURATION_SET, self.default_set)
+        return self._extent(concern) is Extent.ALL
 
     @property
     def halted(self) -> Pause | None:
         """A pause that stops everything and is not on trial."""
         return next((p for p in self.all if self.stops_everything(p.concern) and not p.on_trial), None)
 
-    @property
-    def polling_halted(self) -> bool:
-        """Whether nothing is to be received; a queue that is away keeps nobody from sending what is in hand."""
-        queue = self._pauses.get(Concern(Concerned.QUEUE))
-        return self.halted is not None or (queue is not None and not queue.on_trial)
+    def holding(self, lane: str) -> Pause | None:
+        """A pause that keeps all jobs of a lane from being sent."""
+        lanes = (p for p in self.all if self._extent(p.concern) is Extent.LANE and name_of(p.concern) == lane)
+        return self.halted or next(lanes, None)
+
+    def is_polled(self, lane: str) -> bool:
+        """Whether anything is to be received; a queue that is away keeps nobody from sending what is in hand."""
+        queue = self._pauses.get(Concern(Concerned.QUEUE, lane))
+        return self.holding(lane) is None and (queue is None or queue.on_trial)
 
     def reason_of(self, concern: Concern) -> Reason | None:
         """Why it is paused, if it is."""
-        pause = self._pauses.get(concern)
+        pause = self._holding_back(concern)
         return pause.reason if pause else None
 
     @property
@@ -105,48 +130,115 @@ class Pauses:
         """Whether one job at a time is to be tried."""
         return any(p.on_trial for p in self.all if p.concern.kind is not Concerned.QUEUE)
 
-    def wait_s(self, concern: Concern) -> float | None:
-        """Seconds until jobs of a paused sender or set may try again; None if it is not paused, or due."""
-        pause = self._pauses.get(concern)
-        if pause is None or self.stops_everything(concern):
-            return None
-        left_s = pause.next_probe_s - self.clock.boot_s()
-        return left_s if left_s > 0 else None
+    def _holding_back(self, concern: Concern) -> Pause | None:
+        """The pause of a sender or set: a person's before our own."""
+        return self._pauses.get(by_operator(concern)) or self._pauses.get(concern)
+
+    def lets_through(self, concern: Concern) -> bool:
+        """Whether a job of this sender or set may be attempted; when a probe of it is due, one job may."""
+        pause = self._holding_back(concern)
+        if pause is None or self.stops_everything(pause.concern):
+            return True
+        now_s = self.clock.boot_s()
+        if self._lift(pause.concern) is not Lift.OWN_JOB or pause.next_probe_s > now_s:
+            return False
+        pause.next_probe_s, pause.is_tried = now_s + pause.interval_s, True
+        return True
+
+    def hide_s(self, concern: Concern) -> float:
+        """For how long a job of a paused sender or set is hidden; 0 if it waits in no pause of its own."""
+        pause = self._holding_back(concern)
+        if pause is None or self.stops_everything(pause.concern):
+            return 0.0
+        return hide_s((self.clock.now() - pause.since).total_seconds(), self.jitter())
+
+    def views(self) -> list[PauseView]:
+        """As others are told of them."""
+        now, now_s = self.clock.now(), self.clock.boot_s()
+        return [
+            PauseView(
+                concern=p.concern.kind,
+                name=p.concern.name,
+                reason=p.reason,
+                since=p.since,
+                next_probe_at=p.until
+                or (now + timedelta(seconds=max(0.0, p.next_probe_s - now_s)) if self._is_probed(p) else None),
+                on_trial=p.on_trial,
+                detail=p.detail,
+                lifted_by=self._lift(p.concern),
+                remedy=REMEDIES.get(p.reason),
+            )
+            for p in self.all
+        ]
 
     # --- beginning and lifting ---
 
-    def probe_by(self, kind: Concerned, probe: Probe) -> None:
-        """See by `probe`, without a job, whether a concern of this kind may be over."""
-        self._probes[kind] = probe
+    def probe_by(self, kind: Concerned, probe: Probe, *, name: str = "") -> None:
+        """See by `probe`, without a job, whether a concern of this kind (and name) may be over."""
+        self._probes[Concern(kind, name)] = probe
 
-    def when_stopped(self, call: Callable[[], None]) -> None:
-        """Call `call` whenever a pause begins that stops everything."""
+    def when_stopped(self, call: Callable[[str | None], None]) -> None:
+        """Call `call` whenever a pause begins that stops a lane (by its name), or everything (None)."""
         self._on_stop.append(call)
 
-    def begin(self, concern: Concern, reason: Reason, detail: str) -> None:
-        """Pause, or go on with a pause whose trial failed; said once."""
+    def when_begun(self, call: Callable[[Concern, Reason], None]) -> None:
+        """Call `call` whenever a pause begins or goes on."""
+        self._on_begin.append(call)
+
+    def when_lifted(self, call: Callable[[Concern], None]) -> None:
+        """Call `call` whenever a pause is over."""
+        self._on_lift.append(call)
+
+    def begin(self, concern: Concern, reason: Reason, detail: str, *, until: datetime | None = None) -> None:
+        """Pause, or go on with a pause whose trial failed; said once.
+
+        Args:
+            concern: what is not worked on.
+            reason: why.
+            detail: in a sentence.
+            until: when it is over by itself, where that is known.
+        """
         pause = self._pauses.get(concern)
         now_s = self.clock.boot_s()
         if pause is None:
-            pause = Pause(concern, reason, self.clock.now(), now_s + FIRST_PROBE_S)
+            pause = Pause(concern, reason, self.clock.now(), now_s + FIRST_PROBE_S, detail, until)
             self._pauses[concern] = pause
             log.error(
                 "pause_begun",
                 concern=concern.kind,
+                lane=name_of(concern) if self._extent(concern) in {Extent.LANE, Extent.POLLING} else None,
                 reason=reason,
                 detail=detail,
-                next_probe_s=FIRST_PROBE_S,
+                next_probe_s=FIRST_PROBE_S if self._is_probed(pause) else None,
+                until=until,
+                lifted_by=self._lift(concern),
                 remedy=REMEDIES.get(reason),
             )
-        elif pause.on_trial or pause.next_probe_s <= now_s:
-            pause.on_trial, pause.is_tried, pause.reason = False, False, reason
+        elif pause.on_trial or pause.is_tried or (self._is_probed(pause) and pause.next_probe_s <= now_s):
+            pause.on_trial, pause.is_tried, pause.reason, pause.detail = False, False, reason, detail
             pause.interval_s = min(pause.interval_s * 2, MAX_PROBE_S)
             pause.next_probe_s = now_s + pause.interval_s
             log.warning("pause_prolonged", concern=concern.kind, reason=reason, detail=detail)
+        else:
+            pause.until = until or pause.until
+        for told in self._on_begin:
+            told(concern, reason)
         self._tell_change()
-        if self.stops_everything(concern):
+        extent = self._extent(concern)
+        if extent in {Extent.ALL, Extent.LANE}:
             for call in self._on_stop:
-                call()
+                call(None if extent is Extent.ALL else name_of(concern))
+
+    def look_again(self) -> None:
+        """Look at once at whatever is looked at: somebody says that it is mended."""
+        now_s = self.clock.boot_s()
+        for pause in self.all:
+            pause.next_probe_s = min(pause.next_probe_s, now_s)
+            pause.interval_s = FIRST_PROBE_S
+            if self._lift(pause.concern) is Lift.OWN_JOB:  # its hidden jobs come, and the first tries for all
+                for shown in self._on_lift:
+                    shown(pause.concern)
+        self._tell_change()
 
     def lift(self, concern: Concern) -> None:
         """It is over."""
@@ -154,6 +246,8 @@ class Pauses:
             self._let_go(pause, goes=True)
             seconds = (self.clock.now() - pause.since).total_seconds()
             log.info("pause_lifted", concern=concern.kind, reason=pause.reason, duration_s=round(seconds, 1))
+            for told in self._on_lift:
+                told(concern)
             self._tell_change()
 
     def observe(self, outcome: Outcome, *, email_id: str, own: tuple[Concern, ...]) -> Concern | None:
@@ -264,20 +358,18 @@ class Pauses:
             await self._probe()
 
     def _is_probed(self, pause: Pause) -> bool:
-        """A paused sender or set among others is tried by its own next job."""
-        is_probed = self.stops_everything(pause.concern) or pause.concern.kind is Concerned.QUEUE
-        return is_probed and not pause.on_trial
+        return self._lift(pause.concern).is_probed and not pause.on_trial
 
     async def _probe(self) -> None:
         now_s = self.clock.boot_s()
         for pause in self.all:
             if not self._is_probed(pause) or pause.next_probe_s > now_s:
                 continue
-            probe = self._probes.get(pause.concern.kind)
+            probe = self._probes.get(pause.concern) or self._probes.get(Concern(pause.concern.kind))
             if probe is not None and not await probe():
                 pause.interval_s = min(pause.interval_s * 2, MAX_PROBE_S)
                 pause.next_probe_s = self.clock.boot_s() + pause.interval_s
-            elif pause.concern.kind in LIFTED_BY_PROBE:
+            elif self._lift(pause.concern) is Lift.STORE:  # the others want a real job, or a real poll, as proof
                 self.lift(pause.concern)
             else:
                 self._try_one(pause)

@@ -83,7 +83,7 @@ class Recorder:
                 doubted = replace(row.doubted(due_at, now, reason, detail), receipt_handle=story.lease.handle)
                 return await self.write(story, Change(doubted))
             case Held(concern, reason, detail):
-                due_at = now + timedelta(seconds=self.pauses.wait_s(concern) or 0.0)
+                due_at = now + timedelta(seconds=self.pauses.hide_s(concern))
                 deferred = row.deferred(due_at, now, reason, detail)
                 return await self.write(story, Change(deferred))
             case Failed(detail=detail) | Throttled(detail) | Unreachable(detail):

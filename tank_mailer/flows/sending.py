@@ -44,12 +44,15 @@ from tank_mailer.flows.attempt import Attempt, Attempted, GivenBack, LookAgain
 from tank_mailer.flows.dead_letters import DeadLetters
 from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
+from tank_mailer.flows.hidden import Hidden
 from tank_mailer.flows.lease import Lease, LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.renewal import Renewal
 from tank_mailer.flows.settlement import Settler
 from tank_mailer.flows.story import Story
+from tank_mailer.flows.suspicion import Suspicion
+from tank_mailer.flows.tallies import Tallies
 from tank_mailer.ports import Change, Clock, Ledger
 from tank_mailer.telemetry.log import Recipients, get_logger
 
@@ -69,6 +72,7 @@ class Sending:
         lane: its name in the ledger.
         jitter: gives a number from 0 to 1 that spreads waits.
         names: how a recipient is named in logs.
+        on_throttle: called for every throttle answer.
     """
 
     lane: str
@@ -84,9 +88,13 @@ class Sending:
     renewal: Renewal
     dead_letters: DeadLetters
     doubts: Doubts
+    hidden: Hidden
+    suspicion: Suspicion
+    tallies: Tallies
     clock: Clock
     names: Recipients
     jitter: Callable[[], float]
+    on_throttle: Callable[[], None] = lambda: None
     _told: set[str] = field(default_factory=set)
 
     async def work(self, lease: Lease) -> None:
@@ -114,6 +122,7 @@ class Sending:
             case InvalidJob() as invalid:
                 await self._put_invalid_aside(story, invalid)
             case EmailJob() as job:
+                self.suspicion.valid()
                 self._tell_unknown_fields(job)
                 story.job = job
                 while not await self._look_and_act(story, job):
@@ -243,6 +252,7 @@ class Sending:
             attempted = await self.attempt.make(story, job)
             if isinstance(attempted, Throttled):
                 self.governor.slow_down()
+                self.on_throttle()
                 await self._defer(story, attempted)
             return attempted
 
@@ -276,8 +286,9 @@ class Sending:
                 return False
             case Skipped():
                 return await self._end(story, row, attempted)
-            case GivenBack(reason, delay_s):
+            case GivenBack(reason, delay_s, concern):
                 story.skipped, story.note = reason, "given back"
+                self._note_hidden(story, concern)
                 await self._hide(story, row, delay_s)
                 return True
             case outcome:
@@ -285,6 +296,7 @@ class Sending:
 
     async def _judge(self, story: Story, job: EmailJob, row: Row, outcome: Outcome) -> bool | None:
         story.outcome = outcome
+        self._tally(story, job, outcome)
         history = await self.recorder.history(row, outcome)
         story.verdict = verdict = decide(outcome, history=history, policy=self.policy, jitter=self.jitter())
         concern = self.pauses.observe(outcome, email_id=job.email_id, own=self.attempt.concerns(job))
@@ -328,7 +340,8 @@ class Sending:
             case Retry(delay_s) | Park(delay_s):
                 await self._hide(story, story.row, delay_s)
             case Pause(concern):
-                await self._hide(story, story.row, self.pauses.wait_s(concern) or 0.0)
+                self._note_hidden(story, concern)
+                await self._hide(story, story.row, self._seconds_to_due(story.row))
             case DeadLetter():
                 pass  # settled with its copy
 
@@ -344,6 +357,10 @@ class Sending:
     async def _put_invalid_aside(self, story: Story, invalid: InvalidJob) -> None:
         """Deleted at once, never to the dead-letter queue; kept with its reason and text (DESIGN 3)."""
         story.skipped = invalid.reason
+        if await self.suspicion.invalid():
+            story.note = "given back: the queue may be somebody else's"
+            await self._hide(story, None, 0)
+            return
         await self.recorder.put_invalid_aside(story, invalid)
         log.warning("job_refused", email_id=invalid.email_id, reason=invalid.reason, detail=invalid.detail)
         await self._delete(story)
@@ -388,6 +405,20 @@ class Sending:
                 log.warning("job_field_unknown", field=name, email_id=job.email_id)
 
     # --- small things ---
+
+    def _note_hidden(self, story: Story, concern: Concern | None) -> None:
+        if concern is not None and not self.pauses.stops_everything(concern):
+            self.hidden.note(concern, story.lease.message.queue_message_id, story.lease.handle)
+
+    def _tally(self, story: Story, job: EmailJob, outcome: Outcome) -> None:
+        reason = getattr(outcome, "reason", None)
+        count = len((story.job or job).recipients)
+        self.tallies.note(self.lane, job.email_id, outcome, reason=reason, recipients=count)
+
+    def _seconds_to_due(self, row: Row | None) -> float:
+        if row is None or row.due_at is None:
+            return 0.0
+        return max(0.0, (row.due_at - self.clock.now()).total_seconds())
 
     def _first_row(self, story: Story, job: EmailJob) -> Row:
         return first_row(

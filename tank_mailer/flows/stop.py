@@ -2,24 +2,33 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from tank_mailer.flows.governor import Governor
-from tank_mailer.flows.intake import Intake
+from tank_mailer.flows.lane import Lane
 from tank_mailer.flows.pauses import Pauses
-from tank_mailer.flows.settlement import Settler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hand:
     """The parts that hold queue messages."""
 
-    intake: Intake
+    lanes: Sequence[Lane]
     governor: Governor
     pauses: Pauses
-    settler: Settler
+
+    async def poll(self) -> None:
+        """Poll all lanes until they are closed."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self.lanes:
+                group.create_task(lane.intake.run())
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing is polled any more."""
+        return any(lane.intake.is_closed for lane in self.lanes)
 
 
 class Stop:
@@ -73,20 +82,22 @@ class Stop:
 
 async def drain(hand: Hand, *, polling: asyncio.Task[None], stop: Stop, timeout_s: float) -> int:
     """Finish what is in flight, give back the rest; return how many messages were left to their leases."""
-    hand.intake.close()
+    for lane in hand.lanes:
+        lane.intake.close()
+        lane.settler.hurry()
     hand.governor.close()
     hand.pauses.give_up_waiting()
-    hand.settler.hurry()
 
     async def finish() -> None:
         await polling
-        await hand.intake.finish()
+        for lane in hand.lanes:
+            await lane.intake.finish()
 
     finishing = asyncio.create_task(finish())
     at_once = asyncio.create_task(stop.wait_at_once())
     await asyncio.wait({finishing, at_once}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     at_once.cancel()
-    left = 0 if finishing.done() else hand.intake.abandon()
+    left = 0 if finishing.done() else sum(lane.intake.abandon() for lane in hand.lanes)
     finishing.cancel()
     polling.cancel()
     await asyncio.gather(finishing, polling, return_exceptions=True)

@@ -266,6 +266,9 @@ class Ledger(Protocol):
     async def others_accepted_since(self, since: datetime, email_id: str) -> bool:
         """Whether any other job was accepted at or after `since`."""
 
+    async def knows_lane(self, lane: str) -> bool:
+        """Whether a job of this lane is on record: invalid ones are not, they have no row."""
+
     async def check(self) -> None:
         """Read and write once, for nothing but to see whether it works."""
 

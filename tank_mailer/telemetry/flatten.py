@@ -45,6 +45,11 @@ def flatten(**values: object) -> dict[str, Flat]:
     return flatten_fields(values)
 
 
+def word_of(value: object) -> str:
+    """The word that stands for a dataclass in a log line, such as `in_doubt`."""
+    return _shape(type(value))[0]
+
+
 def flatten_fields(values: Mapping[str, Any]) -> dict[str, Flat]:
     """Do what `flatten` does, for a mapping."""
     flat: dict[str, Flat] = {}

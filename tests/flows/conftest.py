@@ -13,6 +13,7 @@ from typing_extensions import override
 from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.job import email_id_tag
+from tank_mailer.core.lanes import ORDINARY, PRIORITY
 from tank_mailer.core.ledger import Row
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.renewal import QueueLife
@@ -21,7 +22,8 @@ from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lane import Knobs, Lane, Outside, make_lane
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.stop import Hand, Stop, drain
-from tank_mailer.flows.watch import AccountWatch
+from tank_mailer.flows.tallies import Tallies
+from tank_mailer.flows.account import AccountWatch
 from tank_mailer.telemetry.log import Recipients
 from tests.builders import make_body
 from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeEventBook, FakeLedger, FakeMailer, FakeQueue
@@ -68,7 +70,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @dataclass(kw_only=True)
 class Rig:
-    """A whole lane on fakes; `running` starts it."""
+    """A whole lane on fakes, or two; `running` starts it."""
 
     clock: FakeClock
     queue: FakeQueue
@@ -82,6 +84,9 @@ class Rig:
     watch: AccountWatch
     events: FakeEventBook
     doubts: Doubts
+    tallies: Tallies
+    priority_queue: FakeQueue
+    priority: Lane | None = None
     stop: Stop = field(default_factory=Stop)
 
     def put(self, **changes: object) -> str:
@@ -89,6 +94,11 @@ class Rig:
 
     def put_many(self, count: int, **changes: object) -> list[str]:
         return [self.put(email_id=f"job-{n}", **changes) for n in range(count)]
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those that run."""
+        return [self.priority, self.lane] if self.priority else [self.lane]
 
     async def row(self, email_id: str = "order-4711") -> Row:
         row = await self.ledger.find(email_id)
@@ -108,25 +118,24 @@ class Rig:
             await asyncio.sleep(0.05)
 
     async def drain(self, polling: asyncio.Task[None], timeout_s: float = 45.0) -> int:
-        hand = Hand(intake=self.lane.intake, governor=self.governor, pauses=self.pauses, settler=self.lane.settler)
+        hand = Hand(lanes=self.lanes, governor=self.governor, pauses=self.pauses)
         return await drain(hand, polling=polling, stop=self.stop, timeout_s=timeout_s)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        works = [
-            self.governor.run(),
-            self.lane.keeper.run(),
-            self.lane.settler.run(),
-            self.pauses.run(),
-        ]
+        works = [self.governor.run(), self.pauses.run()]
+        for lane in self.lanes:
+            works += [lane.keeper.run(), lane.settler.run(), lane.hidden.run()]
         tasks = [asyncio.create_task(work) for work in works]
-        polling = asyncio.create_task(self.lane.intake.run())
+        hand = Hand(lanes=self.lanes, governor=self.governor, pauses=self.pauses)
+        polling = asyncio.create_task(hand.poll())
         try:
             yield polling
         finally:
             for task in (*tasks, polling):
                 task.cancel()
-            self.lane.intake.abandon()
+            for lane in self.lanes:
+                lane.intake.abandon()
             results = await asyncio.gather(*tasks, polling, return_exceptions=True)
         broken = [r for r in results if isinstance(r, Exception)]
         assert not broken, broken
@@ -149,6 +158,8 @@ def make_rig() -> MakeRig:
         life: QueueLife | None = None,
         visibility_s: int = 60,
         shared: Rig | None = None,
+        has_priority: bool = False,
+        jitter: float = 0.5,
     ) -> Rig:
         clock = FakeClock()
         queue = shared.queue if shared else FakeQueue(clock)
@@ -160,7 +171,7 @@ def make_rig() -> MakeRig:
         async def find() -> FakeDeadLetterQueue | None:
             return dead_letters
 
-        governor = Governor(slots=slots, rate=0.0)
+        governor = Governor(slots=slots, rate=0.0, has_priority=has_priority)
         governor.set_rate(rate)
         pauses = Pauses(clock=clock, default_set="tank")
         pauses.when_stopped(governor.halt)
@@ -171,26 +182,32 @@ def make_rig() -> MakeRig:
         policy = policy or RetryPolicy(in_doubt_wait_s=120.0)
         events = FakeEventBook(ledger)
         book = events if policy.has_channel else None
-        doubts = Doubts(book=book, queues={"ordinary": queue}, policy=policy, clock=clock)
-        lane = make_lane(
-            Outside(queue=queue, find_dead_letters=find, mailer=mailer, ledger=ledger, clock=clock),
-            Knobs(
-                lane="ordinary",
-                source="jobs",
-                owner="node/process",
-                configuration_set="tank",
-                visibility_s=visibility_s,
-                ses_timeout_s=25.0,
-                delivery=delivery or Delivery(configuration_sets=frozenset({"tank"})),
-                policy=policy,
-                names=Recipients(hash_key="0123456789abcdef"),
-                jitter=lambda: 0.5,
-                life=lambda: life or QueueLife(max_receive_count=100),
-            ),
-            governor=governor,
-            pauses=pauses,
-            doubts=doubts,
-        )
+        queues = {ORDINARY: queue, PRIORITY: FakeQueue(clock)}
+        doubts = Doubts(book=book, queues=queues, policy=policy, clock=clock)
+        tallies = Tallies(clock=clock)
+
+        def lane_of(name: str) -> Lane:
+            return make_lane(
+                Outside(queue=queues[name], find_dead_letters=find, mailer=mailer, ledger=ledger, clock=clock),
+                Knobs(
+                    lane=name,
+                    source="jobs",
+                    owner="node/process",
+                    configuration_set="tank",
+                    visibility_s=visibility_s,
+                    ses_timeout_s=25.0,
+                    delivery=delivery or Delivery(configuration_sets=frozenset({"tank"})),
+                    policy=policy,
+                    names=Recipients(hash_key="0123456789abcdef"),
+                    jitter=lambda: jitter,
+                    life=lambda: life or QueueLife(max_receive_count=100),
+                ),
+                governor=governor,
+                pauses=pauses,
+                doubts=doubts,
+                tallies=tallies,
+            )
+
         return Rig(
             clock=clock,
             queue=queue,
@@ -200,10 +217,13 @@ def make_rig() -> MakeRig:
             account=account,
             governor=governor,
             pauses=pauses,
-            lane=lane,
+            lane=lane_of(ORDINARY),
             watch=watch,
             events=events,
             doubts=doubts,
+            tallies=tallies,
+            priority_queue=queues[PRIORITY],
+            priority=lane_of(PRIORITY) if has_priority else None,
         )
 
     return make

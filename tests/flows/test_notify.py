@@ -12,9 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from tank_mailer.core.errors import Reason, StoreError
-from tank_mailer.flows.notify import GATHER_S, IDLE_S, Notifier
+from tank_mailer.flows.notify import GATHER_S, IDLE_S, RENEW_S, REQUEST_S, TURN, TURN_S, Notifier
 from tank_mailer.ports import Letter, NotTold, Told
 from tests.fakes import FakeClock
+from tests.nodes_fakes import FakeTurns
 from tests.outbox_fakes import FakeOutbox, FakeReceiver, refuses, takes
 
 HOUR_S = 3_600.0
@@ -489,3 +490,273 @@ async def test_a_bug_of_one_request_does_not_hold_its_job_for_ever(desk: Desk) -
     assert [(line["event"], line["email_id"]) for line in lines if line["log_level"] == "error"] == [
         ("flow_crashed", "order-1")
     ]
+
+
+# --- several nodes ---------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True, eq=False)
+class CountedTurns:
+    """Turns of one node.
+
+    Attributes:
+        asked: how often the turn was asked for.
+    """
+
+    turns: FakeTurns
+    asked: int = 0
+
+    async def take(self, name: str, *, for_s: float) -> bool:
+        self.asked += 1
+        return await self.turns.take(name, for_s=for_s)
+
+    async def give_up(self, name: str) -> None:
+        await self.turns.give_up(name)
+
+
+@dataclass(kw_only=True, eq=False)
+class Node:
+    """A notifier that shares outbox and web server with others; what it reads may come late, and may not come.
+
+    Attributes:
+        reads_for_s: from now on, reading takes so long.
+    """
+
+    name: str
+    turns: CountedTurns
+    outbox: FakeOutbox
+    receiver: FakeReceiver
+    notifier: Notifier
+    reads_for_s: float = 0.0
+    task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.notifier.run())
+
+    async def stop(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def die(self) -> None:
+        """Without a word to anybody."""
+        self.cut_off()
+        await self.stop()
+
+    def cut_off(self) -> None:
+        self.outbox.sick = self.turns.turns.sick = SICK
+
+    def recover(self) -> None:
+        self.outbox.sick = self.turns.turns.sick = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Nodes:
+    """Two of them.
+
+    Attributes:
+        asked: each letter, by which node, and when it went and was answered.
+    """
+
+    one: Node
+    two: Node
+    clock: FakeClock
+    asked: list[tuple[int, str, float, float]] = field(default_factory=list)
+
+    def write(self, *email_ids: str) -> list[int]:
+        """Both accept mails all the time, and each is nudged by its own."""
+        letters = [self.one.outbox.add(email_id) for email_id in email_ids]
+        self.one.notifier.nudge()
+        self.two.notifier.nudge()
+        return letters
+
+    def by(self, node: Node) -> list[int]:
+        return [letter for letter, name, *_ in self.asked if name == node.name]
+
+    async def until_all_are_told(self, within_s: float) -> None:
+        end_s = self.clock.boot_s() + within_s
+        while self.one.outbox.due_at:
+            assert self.clock.boot_s() < end_s, "it did not come to pass"
+            await asyncio.sleep(0.05)
+
+    @property
+    def overlaps(self) -> list[int]:
+        """Letters that were on their way from both at a time."""
+        spans = list(self.asked)
+        return [
+            letter
+            for letter, name, began_s, ended_s in spans
+            for other, whose, start_s, end_s in spans
+            if (letter, name) < (other, whose) and letter == other and began_s < end_s and start_s < ended_s
+        ]
+
+
+@pytest.fixture
+async def nodes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
+    clock = FakeClock()
+    held: dict[str, Any] = {}
+    shared = FakeOutbox(clock)
+    due = FakeOutbox.due
+
+    def make(name: str) -> Node:
+        turns = CountedTurns(turns=FakeTurns(clock, owner=name, held=held))
+        outbox = FakeOutbox(clock, due_at=shared.due_at, told_at=shared.told_at, letters=shared.letters)
+        receiver = FakeReceiver()
+        notifier = Notifier(outbox=outbox, receiver=receiver, clock=clock, jitter=lambda: 0.5, turns=turns)
+        return Node(name=name, turns=turns, outbox=outbox, receiver=receiver, notifier=notifier)
+
+    made = Nodes(one=make("one"), two=make("two"), clock=clock)
+
+    async def late(self: FakeOutbox, now: Any, *, limit: int) -> Any:
+        found = await due(self, now, limit=limit)
+        await asyncio.sleep(made.one.reads_for_s if self is made.one.outbox else 0.0)
+        return found
+
+    def noted(node: Node) -> Callable[[Letter], Any]:
+        async def tell(letter: Letter) -> Told:
+            began_s = clock.boot_s()
+            try:
+                await asyncio.sleep(0.5)
+            finally:
+                made.asked.append((letter.id, node.name, began_s, clock.boot_s()))
+            return Told()
+
+        return tell
+
+    monkeypatch.setattr(FakeOutbox, "due", late)
+    for node in (made.one, made.two):
+        node.receiver.manner = noted(node)
+    made.one.start()
+    await asyncio.sleep(1.0)
+    assert held[TURN][0] == "one"
+    made.two.start()
+    with capture_logs() as lines:
+        yield made
+        for node in (made.one, made.two):
+            await node.stop()
+    assert not [line for line in lines if line["event"] == "flow_crashed"]
+
+
+async def test_of_two_nodes_one_tells(nodes: Nodes) -> None:
+    """Two would tell everything twice, and a job's letters in any order."""
+    letters = nodes.write(*(f"order-{n % 40}" for n in range(120)))
+
+    await nodes.until_all_are_told(within_s=60.0)
+
+    assert sorted(nodes.by(nodes.one)) == letters
+    assert nodes.by(nodes.two) == []
+
+
+async def test_news_of_the_other_node_is_told_as_well(nodes: Nodes) -> None:
+    nodes.one.outbox.add("order-1")
+    nodes.two.notifier.nudge()
+
+    await nodes.until_all_are_told(within_s=IDLE_S + 1.0)
+
+
+async def test_a_turn_is_kept_for_as_long_as_there_is_something_to_tell(nodes: Nodes) -> None:
+    nodes.write(*(f"order-{n}" for n in range(3_000)))
+
+    await nodes.until_all_are_told(within_s=10 * TURN_S)
+
+    assert nodes.by(nodes.two) == []
+
+
+async def test_after_a_stop_the_other_goes_on_soon(nodes: Nodes) -> None:
+    """A deploy goes node by node: news must not wait for what a turn has left."""
+    nodes.write(*(f"order-{n}" for n in range(500)))
+    await asyncio.sleep(2.0)
+    stopped_s = nodes.clock.boot_s()
+    await nodes.one.stop()
+
+    await nodes.until_all_are_told(within_s=60.0)
+
+    first_s = min(began_s for _, name, began_s, _ in nodes.asked if name == "two")
+    assert first_s - stopped_s <= RENEW_S + 0.1
+    assert nodes.overlaps == []
+
+
+async def test_after_a_death_the_other_goes_on_within_its_turn(nodes: Nodes) -> None:
+    nodes.write(*(f"order-{n}" for n in range(500)))
+    await asyncio.sleep(2.0)
+    died_s = nodes.clock.boot_s()
+    await nodes.one.die()
+
+    await nodes.until_all_are_told(within_s=120.0)
+
+    first_s = min(began_s for _, name, began_s, _ in nodes.asked if name == "two")
+    assert first_s - died_s <= TURN_S + RENEW_S
+    assert nodes.overlaps == []
+
+
+async def test_one_that_is_cut_off_from_the_store_stops_before_the_other_begins(nodes: Nodes) -> None:
+    """It cannot know whether it is still its turn; what a request may take is over by then."""
+    nodes.one.receiver.latency_s = 2.0
+    letters = nodes.write(*(f"order-{n}" for n in range(2_000)))
+    await asyncio.sleep(20.0)
+    nodes.one.cut_off()
+
+    await nodes.until_all_are_told(within_s=600.0)
+
+    last_s = max(began_s for _, name, began_s, _ in nodes.asked if name == "one")
+    first_s = min(began_s for _, name, began_s, _ in nodes.asked if name == "two")
+    assert first_s >= last_s + REQUEST_S
+    assert set(nodes.by(nodes.one)) | set(nodes.by(nodes.two)) == set(letters)
+    nodes.one.recover()
+    more = nodes.write("order-1", "order-2")
+    await nodes.until_all_are_told(within_s=60.0)
+    assert set(more) <= set(nodes.by(nodes.two)), "it is the other's turn now"
+
+
+async def test_one_that_wakes_up_late_tells_nothing_that_it_had_read_before(nodes: Nodes) -> None:
+    """Stopped for a minute, or its host suspended: meanwhile the other has told it all."""
+    nodes.one.reads_for_s = 60.0
+    letters = nodes.write(*(f"order-{n}" for n in range(50)))
+
+    await nodes.until_all_are_told(within_s=55.0)
+    await asyncio.sleep(60.0)
+
+    assert sorted(nodes.by(nodes.two)) == letters
+    assert nodes.by(nodes.one) == []
+
+
+async def test_nor_does_it_when_the_other_has_left_since(nodes: Nodes) -> None:
+    nodes.one.reads_for_s = 60.0
+    letters = nodes.write(*(f"order-{n}" for n in range(50)))
+    await nodes.until_all_are_told(within_s=55.0)
+    await nodes.two.stop()
+    nodes.one.reads_for_s = 0.0
+
+    await asyncio.sleep(60.0)
+    more = nodes.write("order-1")
+    await nodes.until_all_are_told(within_s=10.0)
+
+    assert sorted(nodes.by(nodes.two)) == letters
+    assert nodes.by(nodes.one) == more
+
+
+async def test_only_who_tells_knows_how_the_web_server_is(nodes: Nodes) -> None:
+    """What a node has seen an hour ago must not stand in its health for ever."""
+    nodes.one.receiver.manner = refuses
+    nodes.write("a", "b", "c")
+    await asyncio.sleep(10.0)
+    assert nodes.one.notifier.trouble is not None
+    assert nodes.two.notifier.trouble is None
+
+    nodes.one.cut_off()
+    await nodes.until_all_are_told(within_s=120.0)
+    nodes.one.recover()
+    await asyncio.sleep(20.0)
+
+    assert nodes.one.notifier.trouble is None
+
+
+async def test_nudges_do_not_make_a_node_ask_for_its_turn(nodes: Nodes) -> None:
+    """Each is a transaction; a busy node is nudged a hundred times a second."""
+    before = nodes.one.turns.asked, nodes.two.turns.asked
+    for _ in range(600):
+        nodes.write("order-1")
+        await asyncio.sleep(0.1)
+
+    assert nodes.one.turns.asked - before[0] <= 60.0 / RENEW_S + 2
+    assert nodes.two.turns.asked - before[1] <= 60.0 / RENEW_S + 2

@@ -25,7 +25,8 @@ from tank_mailer.core.outcome import (
     Throttled,
     Unreachable,
 )
-from tank_mailer.flows.pauses import FIRST_PROBE_S, MAX_PROBE_S, Pauses
+from tank_mailer.core.pausing import FIRST_PROBE_S, LEAST_HIDE_S, MAX_PROBE_S
+from tank_mailer.flows.pauses import Pauses
 from tank_mailer.ports import AccountUnknown
 from tests.fakes import FakeClock
 from tests.flows.conftest import MakeRig, Rig
@@ -157,20 +158,38 @@ async def test_a_pause_is_said_once() -> None:
 
 
 async def test_a_paused_sender_stops_nobody_else() -> None:
-    """It shares its queue with others: its jobs are told when to come back, and the next one due is its trial."""
+    """It shares its queue with others: its jobs are hidden, and one that comes when it is due tries for all."""
     pauses = Pauses(clock=FakeClock())
     begin(pauses, SENDER)
 
     assert not pauses.halted
-    assert pauses.wait_s(SENDER) == soon(FIRST_PROBE_S)
-    assert pauses.wait_s(Concern(Concerned.SENDER, "b@example.com")) is None
+    assert pauses.is_polled("ordinary")
+    assert not pauses.lets_through(SENDER)
+    assert pauses.lets_through(Concern(Concerned.SENDER, "b@example.com"))
+    assert pauses.hide_s(SENDER) == LEAST_HIDE_S
     async with probing(pauses):
         await asyncio.sleep(FIRST_PROBE_S + 1)
-    assert pauses.wait_s(SENDER) is None, "due"
-    assert not pauses.on_trial, "and nothing else waits for it"
+        assert not pauses.on_trial, "nothing else waits for it"
+        assert pauses.lets_through(SENDER), "due"
+        assert not pauses.lets_through(SENDER), "one job is enough"
 
+        begin(pauses, SENDER)
+        await asyncio.sleep(2 * FIRST_PROBE_S - 1)
+        assert not pauses.lets_through(SENDER), "the wait doubles"
+        await asyncio.sleep(2)
+        assert pauses.lets_through(SENDER)
+
+
+async def test_jobs_of_a_paused_sender_are_hidden_for_about_as_long_as_it_has_lasted() -> None:
+    """So none is later than that, and a pause of days costs each of them a receive an hour."""
+    pauses = Pauses(clock=FakeClock())
     begin(pauses, SENDER)
-    assert pauses.wait_s(SENDER) == soon(2 * FIRST_PROBE_S)
+    hidden = list[float]()
+    for wait_s in (0, 60, 540, 86_400):
+        await asyncio.sleep(wait_s)
+        hidden.append(round(pauses.hide_s(SENDER)))
+
+    assert hidden == [60, 60, 600, 3600]
 
 
 async def test_the_default_set_stops_everything_another_does_not() -> None:
@@ -438,9 +457,9 @@ async def test_a_queue_that_is_away_keeps_nobody_from_sending_what_is_in_hand(ma
     async with rig.running():
         await rig.until(lambda: bool(rig.mailer.sent))
         rig.queue.fail("receive", QueueError(Reason.ACCESS_DENIED, "HTTP 403"))
-        await rig.until(lambda: rig.pauses.polling_halted)
+        await rig.until(lambda: not rig.pauses.is_polled("ordinary"))
         await rig.until(lambda: len(rig.mailer.sent) == 10)
-        assert rig.pauses.polling_halted
+        assert not rig.pauses.is_polled("ordinary")
         await rig.until(lambda: not rig.queue.left)
 
     assert len(rig.mailer.sent) == 20
