@@ -14,8 +14,9 @@ import typer
 
 from tank_mailer.adapters.journal import SUFFIX, Journal, JournalError, Subject
 from tank_mailer.adapters.producer import Producer, Put, Refused, open_producer
+from tank_mailer.cli.lane import Lane, OnLane, lane_or_exit, queue_of
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
-from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, EXIT_OUTSIDE, leave, outside_or_exit
+from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, EXIT_OUTSIDE, leave
 from tank_mailer.cli.terminal import SHOWN_BAD_LINES, Bar, hint, print_bad_lines, print_json, progress_bar, say, shapes
 from tank_mailer.cli.textfiles import TextFile, open_text, there
 from tank_mailer.core.enqueue import (
@@ -61,6 +62,7 @@ def enqueue(
     format_: Annotated[
         Format | None, typer.Option("--format", help="What FILE is. Without it: what its name ends in.")
     ] = None,
+    lane: OnLane = Lane.ORDINARY,
     check: Annotated[bool, typer.Option("--check", help="Only check the file.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out and take the others.")] = False,
     restart: Annotated[
@@ -69,7 +71,7 @@ def enqueue(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a file of jobs on TANK_OUTBOUND_QUEUE_URL.
+    """Put a file of jobs on TANK_OUTBOUND_QUEUE_URL, or on the priority lane's.
 
     JSONL: one job a line. CSV: the first row names the fields; addresses in
     to, cc, bcc and reply_to are separated by semicolons; headers and tags
@@ -87,10 +89,11 @@ def enqueue(
     mail is doubled by that: the daemon knows jobs by their email_id.
 
     Exit codes: 0 all on the queue, 2 usage, 3 bad lines or a journal that
-    does not fit, 75 the queue does not work, 78 bad settings, 130
-    interrupted.
+    does not fit, 75 the queue does not work, 78 bad settings, or no
+    priority queue in them, 130 interrupted.
     """
     loaded = settings_or_exit(env_file)
+    queue = queue_of(loaded.settings, lane)
     how = format_ or SUFFIXES.get(file.suffix.lower())
     if how is None:
         raise typer.BadParameter("The name does not tell what FILE is; give --format jsonl or --format csv.")
@@ -99,7 +102,7 @@ def enqueue(
             checked = _check(text, how)
         except KeyboardInterrupt:
             leave(EXIT_INTERRUPTED, "interrupted; nothing was put on the queue")
-        report = _Report(file=str(file), queue=loaded.settings.outbound_queue_url, checked=checked)
+        report = _Report(file=str(file), lane=lane, queue=queue, checked=checked)
         if checked.faults and not as_json:
             print_bad_lines(checked.faults, most=SHOWN_BAD_LINES)
         if checked.faults and not (skip_bad and checked.jobs):
@@ -134,6 +137,7 @@ class _Report:
     """What is told at the end."""
 
     file: str
+    lane: Lane
     queue: str
     checked: _Checked
     before: int = 0
@@ -143,6 +147,7 @@ class _Report:
     def shape(self) -> dict[str, Any]:
         return {
             "file": self.file,
+            "lane": self.lane,
             "queue": self.queue,
             "jobs": self.checked.jobs,
             "enqueued": self.enqueued,
@@ -161,7 +166,8 @@ class _Report:
     def sentence(self) -> str:
         """How many are on the queue."""
         before = f", {self.before} by an earlier run" if self.before else ""
-        return f"{self.before + self.enqueued} of {self.checked.jobs} jobs are on the queue{before}"
+        queue = "queue" if self.lane is Lane.ORDINARY else "priority queue"
+        return f"{self.before + self.enqueued} of {self.checked.jobs} jobs are on the {queue}{before}"
 
 
 def _records(text: TextFile, how: Format, **options: Any) -> Iterator[Record | BadLine]:  # noqa: ANN401 - of `lines`
@@ -268,7 +274,7 @@ def _put_all(run: _Run, loaded: Loaded, file: Path, *, as_json: bool) -> None:
     if journal is None:
         again = "standard input cannot be taken up again; jobs with the same email_id are not sent twice"
     try:
-        with outside_or_exit(), progress_bar("queueing", total=report.checked.jobs) as bar:
+        with lane_or_exit(report.lane), progress_bar("queueing", total=report.checked.jobs) as bar:
             bar.move(report.before)
             asyncio.run(_send(run, loaded, bar))
     except KeyboardInterrupt:

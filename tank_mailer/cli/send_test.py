@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -19,8 +19,9 @@ from tank_mailer.adapters.desk_asides import find_asides
 from tank_mailer.adapters.desk_emails import find_report
 from tank_mailer.adapters.producer import Refused, open_producer
 from tank_mailer.adapters.rows import storable
+from tank_mailer.cli.lane import Lane, OnLane, lane_or_exit, queue_of
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
-from tank_mailer.cli.outside import EXIT_NO, leave, outside_or_exit, who
+from tank_mailer.cli.outside import EXIT_NO, leave, who
 from tank_mailer.cli.terminal import print_json, say
 from tank_mailer.core.address import AddressError, parse_address
 from tank_mailer.core.errors import QueueError
@@ -81,6 +82,7 @@ def send_test(
         str | None, typer.Option("--from", metavar="ADDRESS", help="The sender. Without it: TANK_TEST_FROM.")
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The recipient. Without it: TANK_TEST_TO.")] = None,
+    lane: OnLane = Lane.ORDINARY,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the message and put nothing on the queue.")] = False,
     wait: Annotated[
         float,
@@ -89,7 +91,7 @@ def send_test(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put one test job on TANK_OUTBOUND_QUEUE_URL.
+    """Put one test job on TANK_OUTBOUND_QUEUE_URL, or on the priority lane's.
 
     normal: is sent. missing-email-id, missing-from: deleted at once, and
     kept out of the dead-letter queue. unverified-email: comes from a sender
@@ -97,26 +99,28 @@ def send_test(
 
     Exit codes: 0 on the queue, and ended as expected where --wait asks; 2
     usage (normal needs a sender); 3 it did not end as expected within
-    --wait; 75 queue or store do not work; 78 bad settings.
+    --wait; 75 queue or store do not work; 78 bad settings, or no priority
+    queue in them.
     """
     loaded = settings_or_exit(env_file)
+    queue = queue_of(loaded.settings, lane)
     test = _make(type_, _address(from_, "--from"), _address(to, "--to"), loaded)
     body = json.dumps(test.fields, ensure_ascii=False)
-    queue = loaded.settings.outbound_queue_url
+    shape = {"type": test.type, "email_id": test.email_id, "expected": test.expected, "lane": lane, "queue": queue}
     if dry_run:
         if as_json:
-            print_json({**_shape(test), "dry_run": True, "queue": queue, "message": test.fields})
+            print_json({**shape, "dry_run": True, "message": test.fields})
         else:
             typer.echo(json.dumps(test.fields, indent=2, ensure_ascii=False))
             say(f"Nothing was put on the queue. This one would be {test.promise}.")
         return
-    with outside_or_exit():
-        queue_message_id, found = asyncio.run(_run(loaded, test, body, wait_s=wait, tells=not as_json))
+    with lane_or_exit(lane):
+        queue_message_id, found = asyncio.run(_run(loaded, queue, test, body, wait_s=wait, tells=not as_json))
     is_as_expected = not wait or (found is not None and found[0] == test.expected)
     if as_json:
         state, reason = found or (None, None)
         ended = {"queue_message_id": queue_message_id, "state": state, "reason": reason}
-        print_json({**_shape(test), "dry_run": False, "queue": queue, "message": test.fields, **ended})
+        print_json({**shape, "dry_run": False, "message": test.fields, **ended})
     elif found:
         say(f"It ended {found[0]}{f' ({found[1]})' if found[1] else ''}.")
     if not is_as_expected:
@@ -167,24 +171,20 @@ def new_id(type_: Type) -> str:
     return f"test-{type_}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
-def _shape(test: _Test) -> dict[str, Any]:
-    return {"type": test.type, "email_id": test.email_id, "expected": test.expected}
-
-
 async def _run(
-    loaded: Loaded, test: _Test, body: str, *, wait_s: float, tells: bool
+    loaded: Loaded, queue: str, test: _Test, body: str, *, wait_s: float, tells: bool
 ) -> tuple[str, tuple[str, str | None] | None]:
     """Return the queue message's id and, if it was waited for, how the job ended."""
     if not wait_s:
-        return await _put(loaded, test, body, tells=tells), None
+        return await _put(loaded, queue, test, body, tells=tells), None
     location = database.locate(loaded.settings.database_url.get_secret_value())
     async with open_desk(location, clock=SystemClock(), who=who()) as desk:  # before anything is sent
-        queue_message_id = await _put(loaded, test, body, tells=tells)
+        queue_message_id = await _put(loaded, queue, test, body, tells=tells)
         return queue_message_id, await _await_end(desk, test, queue_message_id, wait_s=wait_s)
 
 
-async def _put(loaded: Loaded, test: _Test, body: str, *, tells: bool) -> str:
-    async with open_producer(loaded.aws, queue_url=loaded.settings.outbound_queue_url) as producer:
+async def _put(loaded: Loaded, queue: str, test: _Test, body: str, *, tells: bool) -> str:
+    async with open_producer(loaded.aws, queue_url=queue) as producer:
         (put,) = await producer.put([body])
     match put:
         case QueueError():

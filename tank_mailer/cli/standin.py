@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXIT_USAGE: Final = 2
 EXIT_OUTSIDE: Final = 75  # sysexits.h: EX_TEMPFAIL
 OUTBOUND: Final = "tank-outbound"
+PRIORITY: Final = "tank-priority"
 DEAD_LETTER: Final = "tank-dead-letter"
 EVENTS: Final = "tank-events"
 MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7: as in the template
@@ -51,6 +52,9 @@ def standin(
     identity: Identities = ["example.com"],  # noqa: B006 - typer copies it
     configuration_set: Annotated[list[str], typer.Option(metavar="NAME", help="May be given again.")] = ["tank"],  # noqa: B006
     queue: Annotated[list[str], typer.Option(metavar="NAME", help="May be given again.")] = [OUTBOUND],  # noqa: B006
+    priority_queue: Annotated[
+        str, typer.Option(metavar="NAME", help="For jobs that go first: codes, alarms; '': none.")
+    ] = PRIORITY,
     dead_letter_queue: Annotated[
         str, typer.Option(metavar="NAME", help=f"Redrive queue of all others, after {MAX_RECEIVE_COUNT}; '': none.")
     ] = DEAD_LETTER,
@@ -80,6 +84,9 @@ def standin(
 
     if daily_quota is not None and daily_quota <= 0 and daily_quota != -1:
         refuse(f"--daily-quota {daily_quota:g}: above 0, or -1 for none", EXIT_USAGE)
+    if priority_queue and priority_queue in {*queue, dead_letter_queue, event_queue}:
+        refuse(f"--priority-queue {priority_queue}: it needs a queue of its own", EXIT_USAGE)
+    jobs = [*queue, *filter(None, [priority_queue])]
     account = AccountSettings(
         max_send_rate=rate or (SANDBOX_RATE if sandbox else AccountSettings().max_send_rate),
         max_24_hour_send=daily_quota or (SANDBOX_QUOTA if sandbox else AccountSettings().max_24_hour_send),
@@ -93,7 +100,7 @@ def standin(
             account=account,
             identities=tuple(dict.fromkeys(identity)),
             configuration_sets=tuple(dict.fromkeys(configuration_set)),
-            queues=tuple(dict.fromkeys([*filter(None, [dead_letter_queue]), *queue])),
+            queues=tuple(dict.fromkeys([*filter(None, [dead_letter_queue]), *jobs])),
             event_queue=event_queue,
             event_topic=event_topic,
             event_shape=Shape.RAW if raw_events else Shape.SNS,
@@ -104,8 +111,8 @@ def standin(
 
     def tell(running: "Standin") -> None:
         if dead_letter_queue:
-            redrive(running, [name for name in queue if name != dead_letter_queue], to=dead_letter_queue)
-        _tell(running, options, queue, as_json=as_json)
+            redrive(running, [name for name in jobs if name != dead_letter_queue], to=dead_letter_queue)
+        _tell(running, options, queue, priority_queue, as_json=as_json)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -222,10 +229,14 @@ def observers(url: str) -> str:
     ])  # fmt: skip
 
 
-def _tell(running: "Standin", options: "StandinOptions", queues: Sequence[str], *, as_json: bool) -> None:
+def _tell(
+    running: "Standin", options: "StandinOptions", queues: Sequence[str], priority: str, *, as_json: bool
+) -> None:
     environment = sdk_environment(running)
     if queues:
         environment["TANK_OUTBOUND_QUEUE_URL"] = queue_url(running, queues[0])
+    if priority:
+        environment["TANK_PRIORITY_QUEUE_URL"] = queue_url(running, priority)
     environment |= event_environment(running)
     if as_json:
         urls = {name: queue_url(running, name) for name in filter(None, [*options.queues, options.event_queue])}
@@ -240,9 +251,11 @@ def _tell(running: "Standin", options: "StandinOptions", queues: Sequence[str], 
         "sets": ", ".join(options.configuration_sets),
         "queues": ", ".join(queues),
     }
+    if priority:
+        shown["first"] = f"{priority}: its jobs go before all others"
     if options.event_queue:
         shown["events"] = f"{options.event_topic}, {options.event_queue}"
-    if dead_letters := [name for name in options.queues if name not in queues]:
+    if dead_letters := [name for name in options.queues if name not in {*queues, priority}]:
         shown["redrive"] = f"after {MAX_RECEIVE_COUNT} receives, to {dead_letters[0]}"
     facts = "\n".join(f"  {name:<9} {printable(text)}" for name, text in shown.items())
     typer.echo(

@@ -77,7 +77,7 @@ class Account:
             self._sent_in_the_day = sent
             self._day = deque([(self._clock.monotonic(), sent)])
         if settings.max_send_rate != self.settings.max_send_rate:
-            self._pace = SlidingSecond(self._clock, rate=settings.max_send_rate)
+            self._pace.change(settings.max_send_rate)
         self.settings = settings
 
     @property

@@ -14,7 +14,7 @@ from tank_mailer.standin.errors import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """One mail that got a MessageId. `number` counts from 1."""
+    """One mail that got a MessageId. `number` counts from 1; `recipients` is what the rate counts."""
 
     number: int
     at: str
@@ -27,6 +27,7 @@ class Accepted:
     to: tuple[str, ...]
     cc: tuple[str, ...]
     bcc: tuple[str, ...]
+    recipients: int
     tags: dict[str, str]
     configuration_set: str
     size_bytes: int
@@ -65,6 +66,7 @@ class Mailbox:
             to=email.to,
             cc=email.cc,
             bcc=email.bcc,
+            recipients=len(email.recipients),
             tags=email.tags,
             configuration_set=email.configuration_set,
             size_bytes=email.size_bytes,

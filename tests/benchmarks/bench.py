@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 import psutil
 
-from tests.benchmarks.outside import QUEUE
+from tests.benchmarks.outside import QUEUE, URGENT
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 900.0
@@ -58,6 +58,21 @@ class Process:
             raise RuntimeError(f"ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How a queue is once jobs were put on it.
+
+    Attributes:
+        depth: its messages, those in flight too.
+        dead: those on the dead-letter queue.
+        at_s: when the last one was put, by the clock that the accept log has.
+    """
+
+    depth: int
+    dead: int
+    at_s: float
+
+
 @dataclass(kw_only=True)
 class Bench:
     """A stand-in, and what starts senders on it."""
@@ -74,14 +89,28 @@ class Bench:
         """Where the jobs are."""
         return f"{self.url}/000000000000/{QUEUE}"
 
-    async def fill(self, jobs: int) -> int:
-        """Put so many jobs on the queue, all at once; return how many are on it, those in flight too."""
+    @property
+    def urgent_url(self) -> str:
+        """Where those are that go first."""
+        return f"{self.url}/000000000000/{URGENT}"
+
+    async def fill(self, jobs: int, *, most: int = 1) -> int:
+        """Put so many jobs of up to `most` recipients on the queue, all at once; return how many are on it."""
+        self.put += jobs
+        return (await self.ask(jobs, most=most)).depth
+
+    async def ask(self, jobs: int = 0, *, queue: str = QUEUE, most: int = 1) -> Filled:
+        """Put so many jobs on a queue, and see how it is then."""
         pipe, answers = self.standin.stdin, self.standin.stdout
         if pipe is None or answers is None:
             raise RuntimeError("the stand-in has no pipes")
-        pipe.write(f"{jobs}\n".encode())
-        self.put += jobs
-        return int(await answers.readline())
+        pipe.write(json.dumps({"queue": queue, "jobs": jobs, "most": most}).encode() + b"\n")
+        return Filled(**json.loads(await answers.readline()))
+
+    def standin_cpu_s(self) -> float:
+        """What the stand-in has used so far: it must not be the bottleneck."""
+        times = psutil.Process(self.standin.pid).cpu_times()
+        return float(times.user + times.system)
 
     async def seen(self, what: str) -> Any:
         """What an observer sees: `counts`, `log`."""
@@ -93,20 +122,29 @@ class Bench:
         counts: Counts = await self.seen("counts")
         return sum(operation["calls"] for service in ("sqs", "ses") for operation in counts[service].values())
 
-    async def start(self, sender: Sender, **settings: str) -> Process:
-        """Start a sender, with settings of the daemon; it ends with the bench."""
+    async def start(self, sender: Sender, *, node: str = "", **settings: str) -> Process:
+        """Start a sender, with settings of the daemon; it ends with the bench. A `node` has a folder of its own."""
         bare = ["-m", "tests.benchmarks.bare", self.queue_url]
         arguments = ["-m", "tank_mailer", "run"] if sender is Sender.DAEMON else bare
-        log = self.folder / "log"
+        folder = self.folder / node
+        folder.mkdir(exist_ok=True)
+        if node:
+            settings = {"TANK_NODE": node, **settings}
+        log = folder / "log"
         started_s = time.monotonic()
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, env=self._environment() | settings, stdout=out, stderr=out, cwd=self.folder
+                *(sys.executable, *arguments),
+                env=self.environment(folder) | settings,
+                stdout=out,
+                stderr=out,
+                cwd=folder,
             )
         self._running.append(process)
         return Process(process=process, started_s=started_s, log=log)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Of a sender with its state in `folder`."""
         return {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
@@ -116,7 +154,7 @@ class Bench:
             "AWS_DEFAULT_REGION": "eu-west-1",
             "AWS_ENDPOINT_URL": self.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "STATE_DIRECTORY": str(self.folder),
+            "STATE_DIRECTORY": str(folder),
             "TANK_OUTBOUND_QUEUE_URL": self.queue_url,
             "TANK_CONFIGURATION_SET": "tank",
             "TANK_HTTP_LISTEN": "",
@@ -140,6 +178,12 @@ class Bench:
         """Let a sender come to its end."""
         sender.process.terminate()
         async with asyncio.timeout(DRAIN_S):
+            await sender.process.wait()
+
+    async def kill(self, sender: Process) -> None:
+        """End it in the middle of things, as a power cut does."""
+        sender.process.kill()
+        async with asyncio.timeout(STOP_S):
             await sender.process.wait()
 
     async def stop(self) -> None:

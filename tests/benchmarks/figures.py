@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import calls, cpu, drain, lookup, memory, pace, start
+from tests.benchmarks import calls, cpu, drain, governor, lookup, memory, nodes, pace, priority, start, storm
 from tests.benchmarks.figure import Figure
 
 Measure = Callable[[], Awaitable[Sequence[Figure]]]
@@ -23,6 +23,10 @@ FULL = {
     "memory": lambda: memory.measure(10_000, 50_000),
     "drain": lambda: drain.measure(20_000, 100_000, 14),
     "lookup": lambda: lookup.measure(1_000, 1_000_000),
+    "governor": lambda: governor.measure(60),
+    "nodes": lambda: nodes.measure(60),
+    "priority": lambda: priority.measure(50_000, 30),
+    "storm": lambda: storm.measure(300),
 }
 QUICK = FULL | {
     "cpu": lambda: cpu.measure(1_000),
@@ -30,6 +34,10 @@ QUICK = FULL | {
     "memory": lambda: memory.measure(2_000, 10_000),
     "drain": lambda: drain.measure(5_000, 20_000, 14),
     "lookup": lambda: lookup.measure(1_000, 200_000),
+    "governor": lambda: governor.measure(20),
+    "nodes": lambda: nodes.measure(20),
+    "priority": lambda: priority.measure(50_000, 10),
+    "storm": lambda: storm.measure(30),
 }
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 

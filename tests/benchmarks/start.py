@@ -35,8 +35,7 @@ async def _first_poll_s(bench: Bench, sender: Sender) -> float:
 
     await bench.until(process, has_polled, LOOK_S)
     took_s = time.monotonic() - process.started_s
-    process.process.kill()
-    await process.process.wait()
+    await bench.kill(process)
     return took_s
 
 

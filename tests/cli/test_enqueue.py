@@ -38,6 +38,14 @@ def write_jobs(path: Path, count: int) -> list[str]:
     return names
 
 
+@pytest.fixture
+def on_priority_queue(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Bodies:
+    """The bodies there; the settings name it."""
+    waited = standin.state.queues.create("urgent", {})
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/urgent")
+    return lambda: [message.content.body for message in list(waited.queue.messages.values())]
+
+
 def test_a_file_goes_on_the_queue_as_it_is(run: Run, on_queue: Bodies, tmp_path: Path) -> None:
     names = write_jobs(tmp_path / "jobs.jsonl", 25)
 
@@ -70,6 +78,81 @@ def test_a_queue_that_takes_less_than_sqs(run: Run, standin: Standin, on_queue: 
     assert result.exit_code == 3
     assert ids(on_queue()) == ["small"]
     assert "line 2: too_large" in result.stderr
+
+
+# --- lanes -----------------------------------------------------------------------------------------
+
+
+def test_a_file_may_go_first(run: Run, on_queue: Bodies, on_priority_queue: Bodies, tmp_path: Path) -> None:
+    names = write_jobs(tmp_path / "jobs.jsonl", 12)
+
+    result = run("enqueue", "jobs.jsonl", "--lane", "priority")
+
+    assert result.exit_code == 0
+    assert result.stdout == "12 of 12 jobs are on the priority queue.\n"
+    assert (ids(on_priority_queue()), on_queue()) == (names, [])
+
+
+def test_scripts_are_told_the_lane(run: Run, on_queue: Bodies, on_priority_queue: Bodies, tmp_path: Path) -> None:
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+
+    reports = [json.loads(run("enqueue", "jobs.jsonl", *lane, "--json").stdout) for lane in ([], ["--lane=priority"])]
+
+    assert [(report["lane"], report["queue"].rpartition("/")[2]) for report in reports] == [
+        ("ordinary", "jobs"),
+        ("priority", "urgent"),
+    ]
+    assert (len(on_queue()), len(on_priority_queue())) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("lane", "code", "word"),
+    [
+        pytest.param("priority", 78, "TANK_PRIORITY_QUEUE_URL is not set", id="no-priority-queue"),
+        pytest.param("urgent", 2, "'urgent' is not one of", id="no-such-lane"),
+    ],
+)
+def test_a_lane_that_is_not_there(
+    lane: str, code: int, word: str, *, run: Run, on_queue: Bodies, tmp_path: Path
+) -> None:
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+
+    result = run("enqueue", "jobs.jsonl", "--lane", lane)
+
+    assert result.exit_code == code
+    assert word in result.stderr
+    assert on_queue() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs.jsonl"]
+
+
+def test_the_priority_queue_is_named_when_it_fails(
+    run: Run, standin: Standin, on_queue: Bodies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual remedy speaks of the other queue."""
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/gone")
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+
+    result = run("enqueue", "jobs.jsonl", "--lane", "priority")
+
+    assert result.exit_code == 75
+    assert "the priority queue does not work: queue_missing" in result.stderr
+    assert "look at TANK_PRIORITY_QUEUE_URL" in result.stderr
+    assert "TANK_OUTBOUND_QUEUE_URL" not in result.stderr
+
+
+def test_what_began_on_one_lane_does_not_go_on_on_the_other(
+    run: Run, standin: Standin, on_queue: Bodies, on_priority_queue: Bodies, tmp_path: Path
+) -> None:
+    write_jobs(tmp_path / "jobs.jsonl", 30)
+    standin.state.faults.add(Rule(kind=Kind.STATUS, operation="SendMessageBatch", after=1, times=None))
+    run("enqueue", "jobs.jsonl")
+    standin.state.faults.rules.clear()
+
+    result = run("enqueue", "jobs.jsonl", "--lane", "priority")
+
+    assert result.exit_code == 3
+    assert "another queue" in result.stderr
+    assert on_priority_queue() == []
 
 
 # --- once ------------------------------------------------------------------------------------------

@@ -51,6 +51,14 @@ def on_event_queue(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Bodies:
     return lambda: [message.content.body for message in list(waited.queue.messages.values())]
 
 
+@pytest.fixture
+def on_priority_queue(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Bodies:
+    """The bodies there; the settings name it."""
+    waited = standin.state.queues.create("urgent", {})
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/urgent")
+    return lambda: [message.content.body for message in list(waited.queue.messages.values())]
+
+
 def requeued(store: StoreFile) -> list[str]:
     return [name for (name,) in store.ask("SELECT queue_message_id FROM asides WHERE requeued_at > 0 ORDER BY 1")]
 
@@ -207,6 +215,94 @@ def test_what_would_come_to_nothing_is_not_put_back(
     assert why in result.stdout
     assert on_queue() == []
     assert (requeued(store), store.audit) == ([], [])
+
+
+# --- too late --------------------------------------------------------------------------------------
+
+PAST, FUTURE = "2024-12-24T18:00:00Z", "2124-12-24T18:00:00Z"
+
+
+def test_what_has_expired_meanwhile_is_not_put_back(run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    """Told apart in the sum: nothing is wrong with these but the time."""
+    store.put_aside(FIRST, kind="dry_run", raw=make_body(expires_at=PAST))
+    store.put_aside(SECOND, email_id="b", raw=make_body(email_id="b", expires_at=FUTURE))
+    store.put_aside(THIRD, email_id="c", raw=BROKEN)
+
+    result = run("refused", "requeue", FIRST, SECOND, THIRD)
+
+    assert result.exit_code == 3
+    assert f"{FIRST} (order-4711): not put back: expired: its expires_at, 2024-12-24T18:00:00+00:00" in result.stdout
+    assert result.stdout.endswith("1 of 3 put back on the queue; 1 expired.\n")
+    assert on_queue() == [make_body(email_id="b", expires_at=FUTURE)]
+    assert (requeued(store), store.audit) == ([SECOND], [("refused requeue", "b")])
+
+
+def test_scripts_see_it_by_its_reason(run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    store.put_aside(FIRST, kind="dead", reason="attempts_spent", raw=make_body(expires_at=PAST))
+    store.put_aside(SECOND, email_id="c", raw=BROKEN)
+
+    report = json.loads(run("refused", "requeue", "--all", "--yes", "--json").stdout)
+
+    assert (report["requeued"], report["expired"]) == (0, 1)
+    assert {job["id"]: job["reason"] for job in report["jobs"]} == {FIRST: "expired", SECOND: None}
+    assert on_queue() == []
+
+
+def test_a_later_end_brings_it_back(run: Run, on_queue: Bodies, store: StoreFile, tmp_path: Path) -> None:
+    store.put_aside(FIRST, raw=make_body(expires_at=PAST))
+    (tmp_path / "job.json").write_text(make_body(expires_at=FUTURE), encoding="utf-8")
+
+    assert run("refused", "requeue", FIRST, "--file", "job.json").exit_code == 0
+    assert on_queue() == [make_body(expires_at=FUTURE)]
+
+
+# --- lanes -----------------------------------------------------------------------------------------
+
+
+def test_each_goes_back_on_its_lane(run: Run, on_queue: Bodies, on_priority_queue: Bodies, store: StoreFile) -> None:
+    """A code among a hundred thousand newsletters would come too late."""
+    store.put_aside(FIRST, lane="priority", email_id="code", raw=make_body(email_id="code"))
+    store.put_aside(SECOND, email_id="news", raw=make_body(email_id="news"))
+
+    result = run("refused", "requeue", "--all", "--yes", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert (on_priority_queue(), on_queue()) == ([make_body(email_id="code")], [make_body(email_id="news")])
+    jobs = json.loads(result.stdout)["jobs"]
+    assert {(job["email_id"], job["lane"], job["remark"]) for job in jobs} == {
+        ("code", "priority", None),
+        ("news", "ordinary", None),
+    }
+
+
+def test_of_a_lane_that_is_gone_it_goes_on_the_ordinary_one(run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    """Late is better than never, if it is said."""
+    store.put_aside(FIRST, lane="priority")
+
+    result = run("refused", "requeue", FIRST)
+
+    assert result.exit_code == 0
+    assert on_queue() == [make_body()]
+    assert "on the ordinary lane, for TANK_PRIORITY_QUEUE_URL is not set here" in result.stdout
+
+
+def test_a_priority_queue_that_is_missing_is_named(
+    run: Run, standin: Standin, on_queue: Bodies, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong URL is a fault, not a lane that is gone; what is back on the other one is on record."""
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/gone")
+    store.put_aside(FIRST, lane="priority", email_id="code", raw=make_body(email_id="code"))
+    store.put_aside(SECOND, email_id="news", raw=make_body(email_id="news"))
+
+    result = run("refused", "requeue", FIRST, SECOND)
+
+    assert result.exit_code == 75
+    assert "the priority queue does not work: queue_missing" in result.stderr
+    assert "TANK_PRIORITY_QUEUE_URL" in result.stderr
+    assert (requeued(store), len(on_queue())) == ([SECOND], 1)
+
+
+# --- and other ways --------------------------------------------------------------------------------
 
 
 def test_a_text_of_nearly_64_kib_that_is_whole_goes_back(run: Run, on_queue: Bodies, store: StoreFile) -> None:
@@ -400,7 +496,7 @@ def test_all_means_all_jobs(run: Run, on_queue: Bodies, on_event_queue: Bodies, 
 
     assert jobs.stdout.endswith("1 of 1 put back on the queue.\n")
     assert "refused requeue --all --kind event" in jobs.stderr
-    assert report == {"requeued": 0, "jobs": [], "quarantined_events": 1}
+    assert report == {"requeued": 0, "expired": 0, "jobs": [], "quarantined_events": 1}
     assert (len(on_queue()), on_event_queue()) == (1, [])
 
     events = run("refused", "requeue", "--all", "--yes", "--kind", "event")

@@ -10,6 +10,7 @@ from tank_mailer.cli import send_test
 from tank_mailer.cli.send_test import Type
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
+from tank_mailer.standin import Standin
 from tests.cli.conftest import StoreFile
 
 Run = Callable[..., Result]
@@ -22,6 +23,14 @@ SENDER = "sender@example.com"
 def fixed_id(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(send_test, "new_id", lambda _: "test-1")
     return "test-1"
+
+
+@pytest.fixture
+def on_priority_queue(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Bodies:
+    """The bodies there; the settings name it."""
+    waited = standin.state.queues.create("urgent", {})
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/urgent")
+    return lambda: [message.content.body for message in list(waited.queue.messages.values())]
 
 
 def test_a_normal_one(run: Run, on_queue: Bodies) -> None:
@@ -72,6 +81,24 @@ def test_an_unverified_sender_is_nobodys(run: Run, on_queue: Bodies, monkeypatch
 
     senders = {json.loads(body)["from"].partition("@")[2] for body in on_queue()}
     assert senders == {"unverified.example.net", "example.com"}
+
+
+def test_it_may_go_on_the_priority_lane(run: Run, on_queue: Bodies, on_priority_queue: Bodies) -> None:
+    said = run("send-test", "--from", SENDER, "--lane", "priority", "--json")
+
+    report = json.loads(said.stdout)
+    assert (report["lane"], report["queue"].rpartition("/")[2]) == ("priority", "urgent")
+    assert [json.loads(body)["email_id"] for body in on_priority_queue()] == [report["email_id"]]
+    assert on_queue() == []
+
+
+def test_without_a_priority_queue_it_says_what_to_set(run: Run, on_queue: Bodies) -> None:
+    result = run("send-test", "--from", SENDER, "--lane", "priority")
+
+    assert result.exit_code == 78
+    assert "TANK_PRIORITY_QUEUE_URL is not set" in result.stderr
+    assert "remedy: set it as the daemon has it" in result.stderr
+    assert on_queue() == []
 
 
 def test_a_dry_run_sends_nothing(run: Run, on_queue: Bodies) -> None:

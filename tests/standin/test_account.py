@@ -1,5 +1,7 @@
 """The account as a state machine: the sliding second, debt, the rolling day, its states."""
 
+import random
+
 import pytest
 
 from tank_mailer.standin import AccountSettings, ManualClock
@@ -133,13 +135,94 @@ def test_the_simulator_obeys_the_rate_and_leaves_the_quota_alone(clock: ManualCl
     assert account.sent_last_24_hours() == 1
 
 
-def test_a_new_rate_counts_from_now(clock: ManualClock) -> None:
-    account = account_of(clock, rate=1)
-    answer(account)
-    account.change({"max_send_rate": 2, "sent_last_24_hours": 7})
+@pytest.mark.parametrize(
+    ("before", "sent", "after", "admitted"),
+    [
+        pytest.param(1.0, 1, 2.0, 1, id="a-raise-adds-what-it-adds"),
+        pytest.param(14.0, 14, 50.0, 36, id="no-burst-of-two-windows"),
+        pytest.param(50.0, 50, 14.0, 0, id="after-a-cut-the-second-is-full"),
+        pytest.param(50.0, 10, 14.0, 4, id="or-has-what-the-cut-has-left"),
+        pytest.param(2.5, 2, 14.0, 12, id="a-window-of-less-than-a-second-counts-too"),
+    ],
+)
+def test_a_new_rate_leaves_taken_what_was_taken(
+    clock: ManualClock, before: float, sent: int, after: float, admitted: int
+) -> None:
+    account = account_of(clock, rate=before)
+    assert [answer(account) for _ in range(sent)] == ["ok"] * sent
+    clock.advance(0.1)
+    account.change({"max_send_rate": after, "sent_last_24_hours": 7})
 
-    assert [answer(account) for _ in range(3)] == ["ok", "ok", RATE]
-    assert account.sent_last_24_hours() == 9
+    assert [answer(account) for _ in range(admitted + 1)] == ["ok"] * admitted + [RATE]
+    assert account.sent_last_24_hours() == 7 + admitted
+
+
+@pytest.mark.parametrize(
+    ("after", "later_s", "said"),
+    [
+        pytest.param(50.0, 1.0, "ok", id="a-raise-shortens-it"),
+        pytest.param(50.0, 0.999, RATE, id="and-leaves-nothing-over-at-once"),
+        pytest.param(2.0, 18.999, RATE, id="a-cut-lengthens-it"),
+        pytest.param(2.0, 19.0, "ok", id="until-it-is-paid"),
+    ],
+)
+def test_debt_is_paid_at_the_new_rate(clock: ManualClock, after: float, later_s: float, said: str) -> None:
+    """50 at 14/s: 14 places and a debt of 36. At 50/s there is room for it at once; at 2/s it takes 18 s more."""
+    account = account_of(clock)
+    answer(account, 50)
+
+    account.change({"max_send_rate": after})
+    clock.advance(later_s)
+
+    assert answer(account) == said
+
+
+def test_a_slow_account_looks_back_farther(clock: ManualClock) -> None:
+    """At one in ten seconds the last mail counts, however fast the account was when it went."""
+    account = account_of(clock, rate=14)
+    answer(account, 3)
+    clock.advance(9)
+    account.change({"max_send_rate": 0.1})
+
+    assert answer(account) == RATE
+    clock.advance(1)
+    assert answer(account) == "ok"
+
+
+def test_no_second_has_more_than_its_rate_whatever_comes(clock: ManualClock) -> None:
+    """Single recipients, at all times and through changes of the rate: a cut counts from a second after it."""
+    dice = random.Random(4)
+    account = account_of(clock, rate=14)
+    accepted, rates = list[float](), [(clock.monotonic(), 14.0)]
+    for _ in range(3_000):
+        clock.advance(dice.choice([0.0, 0.001, 0.02, 0.1]))
+        if dice.random() < 0.01:
+            rates.append((clock.monotonic(), dice.choice([5.0, 14.0, 50.0])))
+            account.change({"max_send_rate": rates[-1][1]})
+        if answer(account) == "ok":
+            accepted.append(clock.monotonic())
+
+    for n, end in enumerate(accepted):
+        allowed = max(rate for at, rate, until in spans(rates) if at <= end and until > end - 1)
+        assert sum(end - 1 + 1e-9 < at <= end for at in accepted[: n + 1]) <= allowed
+    assert len(accepted) > 1_000
+
+
+def spans(rates: list[tuple[float, float]]) -> list[tuple[float, float, float]]:
+    """Each rate with its beginning and its end."""
+    ends = [at for at, _ in rates[1:]] + [float("inf")]
+    return [(at, rate, end) for (at, rate), end in zip(rates, ends, strict=True)]
+
+
+def test_a_quota_may_end_in_the_middle_of_a_batch(clock: ManualClock) -> None:
+    """The call that crosses the line goes; the next one does not, and not because of the rate."""
+    account = account_of(clock, quota=10, rate=14)
+
+    assert [answer(account, 3) for _ in range(5)] == ["ok", "ok", "ok", "ok", QUOTA]
+    assert answer(account, 1, simulated=1) == "ok"
+    account.change({"max_24_hour_send": 13})
+    assert answer(account) == "ok"
+    assert [note.cause for note in account.throttles] == ["quota"]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ async def test_the_log_tells_each_accepted_mail(http: aiohttp.ClientSession, clo
         "to": ["you@example.org"],
         "cc": ["b@example.org"],
         "bcc": [],
+        "recipients": 2,
         "tags": {"email_id": "job-1", "attempt": "2"},
         "configuration_set": "tank",
         "size_bytes": 7,

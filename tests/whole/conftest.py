@@ -31,6 +31,7 @@ QUICK = {  # the shortest lease that the settings allow: a killed daemon's messa
     "TANK_CONFIGURATION_SET": "tank",
     "TANK_HTTP_LISTEN": "",  # several daemons on one host
 }
+URGENT = "urgent"
 TOPIC_ARN = "arn:aws:sns:eu-west-1:000000000000:ses-events"
 
 
@@ -70,6 +71,11 @@ class Site:
         return f"{self.standin.url}/000000000000/{self.name}"
 
     @property
+    def urgent_url(self) -> str:
+        """Of the priority lane's queue; there is one where `open_site` was asked for it."""
+        return f"{self.standin.url}/000000000000/{URGENT}"
+
+    @property
     def store(self) -> Path:
         return self.folder / "tank-mailer.db"
 
@@ -91,17 +97,18 @@ class Site:
         self._daemons.append(daemon)
         return daemon
 
-    async def put(self, bodies: Iterable[str]) -> None:
+    async def put(self, bodies: Iterable[str], *, url: str = "") -> None:
+        """Put jobs on the ordinary lane's queue, or on another one."""
         bodies = list(bodies)
         async with aioboto3.Session().client("sqs", endpoint_url=self.standin.url, region_name="eu-west-1",
                                              aws_access_key_id="x", aws_secret_access_key="y") as sqs:  # fmt: skip
             for start in range(0, len(bodies), 10):
                 entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
-                await sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+                await sqs.send_message_batch(QueueUrl=url or self.url, Entries=entries)
 
-    async def put_jobs(self, count: int, prefix: str = "job") -> list[str]:
+    async def put_jobs(self, count: int, prefix: str = "job", *, url: str = "") -> list[str]:
         ids = [f"{prefix}-{n}" for n in range(count)]
-        await self.put(make_body(email_id=email_id, to=f"{email_id}@example.org") for email_id in ids)
+        await self.put((make_body(email_id=email_id, to=f"{email_id}@example.org") for email_id in ids), url=url)
         return ids
 
     def accepted(self) -> Counter[str]:
@@ -164,6 +171,7 @@ def open_site(tmp_path: Path) -> OpenSite:
         ses_latency_s: float = 0.0,
         folder: str = "site",
         has_events: bool = False,
+        has_priority: bool = False,
         sqs_latency_s: float = 0.0,
         **changes: str,
     ) -> AsyncIterator[Site]:
@@ -179,6 +187,8 @@ def open_site(tmp_path: Path) -> OpenSite:
             arn = "arn:aws:sqs:eu-west-1:000000000000:dead"
             policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count}
             queues.create("jobs", {"RedrivePolicy": json.dumps(policy)})
+            if has_priority:
+                queues.create(URGENT, {"RedrivePolicy": json.dumps(policy)})
             where = tmp_path / folder
             where.mkdir()
             environment = KEYS | QUICK | {
@@ -189,6 +199,8 @@ def open_site(tmp_path: Path) -> OpenSite:
                 "TANK_OUTBOUND_QUEUE_URL": f"{standin.url}/000000000000/jobs",
                 "TANK_RATE_SHARE": "1",
             } | (_event_settings(standin) if has_events else {}) | changes  # fmt: skip
+            if has_priority:
+                environment.setdefault("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/{URGENT}")
             site = Site(standin=standin, folder=where, environment=environment)
             try:
                 yield site

@@ -21,10 +21,11 @@ import pytest
 from standardwebhooks import Webhook
 
 from tank_mailer.adapters.desk_events import RecipientStatus
-from tank_mailer.cli.demo.books import Fate
+from tank_mailer.cli.demo.books import Fate, Sent
 from tank_mailer.cli.demo.ending import Ending
 from tank_mailer.cli.demo.feedback import Feedback
 from tank_mailer.cli.demo.jobs import Entry, Play
+from tank_mailer.cli.demo.lanes import compare
 from tank_mailer.cli.demo.memory import Memory
 from tank_mailer.cli.demo.web_server import Arrival, WebServer
 from tank_mailer.cli.options import environment
@@ -32,6 +33,7 @@ from tank_mailer.core.event import EventKind
 from tank_mailer.core.news import News, spell
 from tank_mailer.core.status import Status
 from tank_mailer.core.suppression import Entry as Suppression
+from tank_mailer.standin import Accepted
 from tests.builders import make_body
 
 DEMO_S = 60.0  # a demo of the mixed jobs takes 15 s on an idle machine
@@ -69,6 +71,8 @@ FATES = {
     "mailbox-full": ("accepted", None, 1),
     "delayed": ("accepted", None, 1),
     "read": ("accepted", None, 1),
+    "code-1": ("accepted", None, 1),
+    "code-3": ("accepted", None, 1),
     "no-from": ("invalid", "missing_field", 0),
     "no-such-address": ("invalid", "bad_address", 0),
     "injection": ("invalid", "header_injection", 0),
@@ -178,6 +182,9 @@ async def test_every_job_of_the_mixed_set_ends_as_it_should(tmp_path: Path) -> N
         (BOUNCE, "hard_bounce", "event", 1),
         (COMPLAINT, "complaint", "event", 1),
     ]
+    assert shown["priority_lane"]["waits_s"].keys() == {"code-1", "code-2", "code-3"}
+    assert shown["priority_lane"]["ordinary_waiting"] > 10  # nobody had received them yet
+    assert shown["priority_lane"]["went_before"] == []
     assert shown["web_server"]["wrong_signatures"] == 0
     assert shown["log"] == str(tmp_path / "demo" / "daemon.log")
     assert not psutil.pid_exists(shown["daemon_pid"])
@@ -230,6 +237,7 @@ async def test_people_get_a_table_and_ways_to_look_further(tmp_path: Path) -> No
     assert max(map(len, out.splitlines()[5:])) <= 110
     assert "\x1b" not in out
     assert "2 jobs in" in out
+    assert "Priority lane" not in out  # a file has none
     assert "daemon.log" in out
     assert "ended; " in err  # progress
 
@@ -464,6 +472,65 @@ def test_what_should_not_be_is_complained_of(changes: dict[str, Any], said: list
     found = "; ".join(complaints(**changes))
 
     assert all(words in found for words in said), found
+
+
+def mail(number: int, email_id: str, at_s: float) -> Accepted:
+    return Accepted(
+        number=number,
+        at="",
+        monotonic_s=at_s,
+        message_id=f"m-{number}",
+        email_id=email_id,
+        attempt="1",
+        header_email_id=email_id,
+        sender="",
+        to=(),
+        cc=(),
+        bcc=(),
+        recipients=1,
+        tags={},
+        configuration_set="",
+        size_bytes=0,
+    )
+
+
+def put(*names: str, at_s: float = 0.0) -> list[Sent]:
+    return [Sent(Entry(body=make_body(email_id=name)), queue_message_id=f"q-{name}", put_s=at_s) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        pytest.param(["o-1", "c-1", "c-2", "o-2", "o-3"], [], id="before-all-that-waited"),
+        pytest.param(["o-1", "c-1", "o-2", "c-2", "o-3"], ["1 ordinary", "last of 2", "o-2"], id="one-came-between"),
+        pytest.param(["o-1", "o-2", "o-3", "c-1", "c-2"], ["2 ordinary jobs", "o-2, o-3"], id="at-the-end"),
+        pytest.param(["o-1", "c-1", "o-2"], ["not accepted: c-2"], id="one-did-not-go"),
+        pytest.param(["c-1", "c-2"], [], id="nobody-else-has-gone-yet"),
+    ],
+)
+def test_who_goes_first_is_read_from_the_accept_log(order: list[str], said: list[str]) -> None:
+    """o-1 was in hand when the codes came: its turn is its own; o-2 and o-3 were on their queue."""
+    log = [mail(n, name, 10.0 + n) for n, name in enumerate(order, 1)]
+
+    lanes = compare(put("c-1", "c-2", at_s=10.0), put("o-2", "o-3"), log)
+
+    assert lanes is not None
+    found = "; ".join(lanes.complaints())
+    assert all(words in found for words in said), found
+    assert bool(found) is bool(said)
+
+
+def test_the_wait_of_each_is_told() -> None:
+    lanes = compare(put("c-1", "c-2", at_s=10.0), put("o-1"), [mail(1, "c-1", 10.25), mail(2, "c-2", 10.5)])
+
+    assert lanes is not None
+    assert "2 jobs were put when 1 ordinary ones waited" in lanes.sentence()
+    assert lanes.sentence().endswith("each within 0.5 s.")
+    assert lanes.shape()["waits_s"] == {"c-1": 0.25, "c-2": 0.5}
+
+
+def test_without_priority_jobs_nothing_is_said() -> None:
+    assert compare([], put("o-1"), [mail(1, "o-1", 1.0)]) is None
 
 
 async def test_its_web_server_takes_what_is_signed_and_nothing_else() -> None:

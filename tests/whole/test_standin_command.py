@@ -87,8 +87,28 @@ async def test_the_queue_is_there_with_its_dead_letter_queue() -> None:
 
     assert sent["MessageId"]
     assert url == shown["queues"]["one"]
-    assert set(shown["queues"]) == {"one", "two", "tank-dead-letter", "tank-events"}
+    assert set(shown["queues"]) == {"one", "two", "tank-priority", "tank-dead-letter", "tank-events"}
     assert json.loads(facts["Attributes"]["RedrivePolicy"])["maxReceiveCount"] in {100, "100"}
+
+
+async def test_a_queue_for_what_goes_first_is_there_too() -> None:
+    async with standin("--port", "0", "--json", "--priority-queue", "codes") as process:
+        shown = await told(process)
+        url = shown["environment"]["TANK_PRIORITY_QUEUE_URL"]
+        async with client("sqs", shown["environment"]) as sqs:
+            await sqs.send_message(QueueUrl=url, MessageBody="{}")
+            facts = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+
+    assert url == shown["queues"]["codes"] != shown["environment"]["TANK_OUTBOUND_QUEUE_URL"]
+    assert json.loads(facts["Attributes"]["RedrivePolicy"])["maxReceiveCount"] in {100, "100"}
+
+
+async def test_or_there_is_one_lane() -> None:
+    async with standin("--port", "0", "--json", "--priority-queue", "") as process:
+        shown = await told(process)
+
+    assert "TANK_PRIORITY_QUEUE_URL" not in shown["environment"]
+    assert set(shown["queues"]) == {"tank-outbound", "tank-dead-letter", "tank-events"}
 
 
 async def test_bounces_come_back_with_what_it_prints() -> None:
@@ -115,7 +135,7 @@ async def test_events_may_be_left_out() -> None:
         shown = await told(process)
 
     assert not [name for name in shown["environment"] if name.startswith("TANK_EVENT") or "SET" in name]
-    assert set(shown["queues"]) == {"tank-outbound", "tank-dead-letter"}
+    assert set(shown["queues"]) == {"tank-outbound", "tank-priority", "tank-dead-letter"}
 
 
 async def test_the_sandbox_is_slow_and_takes_verified_recipients_only() -> None:
@@ -137,11 +157,13 @@ async def test_people_are_told_what_to_paste() -> None:
         lines = list[str]()
         while not lines or "/_standin/counts" not in lines[-1]:
             lines.append((await process.stdout.readline()).decode())
+            assert lines[-1], "it has ended"
         process.send_signal(signal.SIGINT)
         await process.communicate()
 
     assert any(line.startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:") for line in lines)
     assert any(line.startswith("export TANK_OUTBOUND_QUEUE_URL=http://127.0.0.1:") for line in lines)
+    assert any(line.startswith("export TANK_PRIORITY_QUEUE_URL=http://127.0.0.1:") for line in lines)
     assert any(line.startswith("export TANK_EVENT_QUEUE_URL=http://127.0.0.1:") for line in lines)
     assert any(line.startswith("export TANK_EVENT_TOPIC_ARNS=arn:aws:sns:") for line in lines)
     assert process.returncode == 0
@@ -157,6 +179,12 @@ async def test_people_are_told_what_to_paste() -> None:
         pytest.param(["--port", "0", "--fate", "a@x.org=fame"], 2, "one of success, bounce", id="unknown-fate"),
         pytest.param(
             ["--port", "0", "--event-queue", "tank-outbound"], 2, "queue of their own", id="one-queue-for-all"
+        ),
+        pytest.param(
+            ["--port", "0", "--priority-queue", "tank-outbound"],
+            2,
+            "--priority-queue tank-outbound",
+            id="one-lane-twice",
         ),
         pytest.param(["--port", "0", "--event-queue", "bad name"], 2, "alphanumeric", id="no-event-queue-name"),
     ],

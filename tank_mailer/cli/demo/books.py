@@ -24,11 +24,12 @@ UNENDED: Final = frozenset({UNSEEN, *UNFINISHED})
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An entry, and how SQS took it: the id of its message, or why there is none."""
+    """An entry, and how SQS took it: the id of its message, or why there is none; when, by the stand-in's clock."""
 
     entry: Entry
     queue_message_id: str = ""
     refusal: str = ""
+    put_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ SIMULATOR: Final = "simulator.amazonses.com"  # SES: mailbox simulator; what com
 DEAD_MAILBOX: Final = f"bounce@{SIMULATOR}"
 ANNOYED: Final = f"complaint@{SIMULATOR}"
 SETTLED: Final = "SES's answer was lost; its event has settled the doubt, and nothing was sent again"
+URGENT: Final = "on the priority lane: goes before all that waits"
 NOT_QUEUED: Final = "not_queued"
 DROPPED: Final = "dropped"
 
@@ -64,6 +65,7 @@ class Play:
     Attributes:
         opening: one whose answer is lost on the way; goes first and alone.
         main: go together.
+        urgent: go on the priority lane's queue as soon as `main` is on the other one.
         sequel: go once all of `main` have ended and SES has reported on them, for they come again to what was.
         suppressed: addresses on the suppression list from the start.
         throttles: so many calls in the middle of `main` are told that the rate was exceeded.
@@ -73,6 +75,7 @@ class Play:
 
     main: tuple[Entry, ...]
     opening: Entry | None = None
+    urgent: tuple[Entry, ...] = ()
     sequel: tuple[Entry, ...] = ()
     suppressed: tuple[str, ...] = ()
     throttles: int = 0
@@ -82,7 +85,7 @@ class Play:
     @property
     def total(self) -> int:
         """How many messages."""
-        return len(self.main) + len(self.sequel) + (self.opening is not None)
+        return len(self.main) + len(self.urgent) + len(self.sequel) + (self.opening is not None)
 
 
 def read_play(path: Path) -> Play:
@@ -98,6 +101,7 @@ def mixed_play() -> Play:
     return Play(
         opening=_accepted("answer-lost", told=SETTLED),
         main=tuple(_interleaved([receipt, *_good(), *_simulated()], [*_bad(), *_without_a_mail()])),
+        urgent=tuple(_accepted(f"code-{number}", subject="Your code", told=URGENT) for number in range(1, 4)),
         sequel=(
             _entry(receipt.body, DROPPED, Reason.DUPLICATE),
             _ended("receipt-2001", State.INVALID, Reason.ID_CONFLICT, subject="Another receipt"),

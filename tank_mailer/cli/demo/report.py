@@ -31,6 +31,7 @@ STYLES: Final[Mapping[str, str]] = {
     State.EXPIRED: "yellow",
     "dropped": "yellow",
 }
+QUEUES: Final = frozenset({"TANK_OUTBOUND_QUEUE_URL", "TANK_PRIORITY_QUEUE_URL"})  # that producers know
 UNKNOWN_STYLE: Final = "bold magenta"
 MAX_NAME_CHARACTERS: Final = 22
 MAX_WHY_CHARACTERS: Final = 300
@@ -73,6 +74,8 @@ def print_verdict(console: Console, result: Result) -> None:
     """Whether all is as it should be; one line, or one for each complaint."""
     console.print()
     if result.is_ok:
+        if result.lanes:
+            console.print(Text(result.lanes.sentence()))
         console.print(Text(result.verdict(), "bold green"))
     else:
         console.print(Text("Not as expected:", "bold red"))
@@ -125,7 +128,7 @@ def print_surroundings(console: Console, stage: Stage) -> None:
 
 def print_for_producers(console: Console, stage: Stage) -> None:
     """How a web developer tries producers against what is left running."""
-    names = (name for name in stage.settings if name.startswith("AWS_") or name == "TANK_OUTBOUND_QUEUE_URL")
+    names = (name for name in stage.settings if name.startswith("AWS_") or name in QUEUES)
     environment = {name: stage.settings[name] for name in names}
     text = (
         "\nStill running: stand-in, web server and daemon. In another terminal:\n\n"

@@ -12,6 +12,7 @@ from tank_mailer.cli.demo.ending import Ending
 from tank_mailer.cli.demo.feedback import Feedback
 from tank_mailer.cli.demo.folder import Folder
 from tank_mailer.cli.demo.jobs import Play
+from tank_mailer.cli.demo.lanes import Lanes, compare
 from tank_mailer.cli.demo.stage import Stage
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
@@ -29,6 +30,7 @@ class Result:
         forbidden: mails that went to an address on the suppression list.
         busiest: recipients in the busiest second.
         throttled: calls that SES sent back because they were too fast.
+        lanes: whether the priority jobs went first; None: there were none.
         faults: what went wrong with the demo itself.
     """
 
@@ -42,6 +44,7 @@ class Result:
     busiest: int
     allowed: float
     throttled: int
+    lanes: Lanes | None = None
     faults: Sequence[str] = ()
 
     @property
@@ -60,6 +63,8 @@ class Result:
             said.append(f"{self.forbidden} mails went to an address on the suppression list")
         if self.throttled:
             said.append(f"SES sent {self.throttled} calls back as too fast")
+        if self.lanes:
+            said += self.lanes.complaints()
         said += self.feedback.complaints(self.play, self.endings)
         return said
 
@@ -89,6 +94,7 @@ class Result:
             "seconds": round(self.seconds, 1),
             "mails": self.mails,
             "busiest_second_recipients": self.busiest,
+            "priority_lane": self.lanes.shape() if self.lanes else None,
             "folder": str(folder.path),
             "log": str(folder.log),
             "env_file": str(folder.env_file),
@@ -147,6 +153,7 @@ async def judge(stage: Stage, play: Play, *, seconds: float, faults: Sequence[st
         busiest=busiest_second(log),
         allowed=account.settings.max_send_rate,
         throttled=sum(throttle.cause == "rate" for throttle in account.throttles),
+        lanes=compare([one for one in stage.sent if one.entry in play.urgent], stage.waiting, log),
         faults=faults,
     )
 

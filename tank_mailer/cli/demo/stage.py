@@ -24,6 +24,7 @@ from tank_mailer.cli.standin import (
     DEAD_LETTER,
     EVENTS,
     OUTBOUND,
+    PRIORITY,
     event_environment,
     no_port,
     queue_url,
@@ -32,6 +33,7 @@ from tank_mailer.cli.standin import (
 )
 from tank_mailer.core.address import mailbox_key
 from tank_mailer.core.errors import Reason
+from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
 from tank_mailer.core.suppression import MANUAL
 from tank_mailer.standin import Standin, StandinOptions
@@ -55,7 +57,8 @@ class Stage:
 
     Attributes:
         settings: what the daemon was told.
-        sent: what was put on the queue, in this order.
+        sent: what was put on the queues, in this order.
+        waiting: ordinary jobs that nobody had received yet when the last priority job was put.
     """
 
     folder: Folder
@@ -65,14 +68,15 @@ class Stage:
     engine: AsyncEngine
     settings: Mapping[str, str]
     sent: list[Sent] = field(default_factory=list)
+    waiting: list[Sent] = field(default_factory=list)
     began_s: float = field(default_factory=time.monotonic)
     _states: Counter[str] = field(default_factory=Counter)
     _counted_s: float = 0.0
 
     @property
-    def queue(self) -> Queue:
-        """The daemon's queue, seen from inside SQS."""
-        return self.standin.state.queues.named(OUTBOUND).queue
+    def queues(self) -> tuple[Queue, ...]:
+        """The daemon's queues of jobs, seen from inside SQS."""
+        return tuple(self.standin.state.queues.named(name).queue for name in (PRIORITY, OUTBOUND))
 
     @property
     def event_queue(self) -> Queue:
@@ -89,26 +93,43 @@ class Stage:
         return not self.event_queue.messages
 
     async def is_over(self) -> bool:
-        """Whether both queues are empty and the web server knows of everything: nothing more will happen by itself."""
-        is_quiet = not self.queue.messages and self.has_heard_all()
+        """Whether all queues are empty and the web server knows of everything: nothing more will happen by itself."""
+        is_quiet = not any(queue.messages for queue in self.queues) and self.has_heard_all()
         return is_quiet and not await count_untold(self.engine)
 
     def has_settled(self, sent: Sequence[Sent]) -> bool:
-        """Whether none of them is on the queue any more."""
-        return not any(one.queue_message_id in self.queue.messages for one in sent)
+        """Whether none of them is on a queue any more."""
+        return not any(one.queue_message_id in queue.messages for one in sent for queue in self.queues)
 
-    async def put(self, entries: Sequence[Entry]) -> list[Sent]:
-        """Put jobs on the queue as a web server does: by SQS's own protocol."""
+    def has_sent(self, sent: Sequence[Sent]) -> bool:
+        """Whether SES has accepted a mail for each."""
+        tags = {mail.email_id for mail in self.standin.state.mailbox.log}
+        return all(email_id_tag(one.entry.email_id or "") in tags for one in sent)
+
+    @property
+    def in_hand(self) -> int:
+        """Ordinary jobs that the daemon has received and not settled."""
+        return self.standin.state.queues.named(OUTBOUND).queue.count(Place.IN_FLIGHT)
+
+    def note_waiting(self, sent: Sequence[Sent]) -> None:
+        """Keep in mind which of them nobody has received yet."""
+        messages = self.standin.state.queues.named(OUTBOUND).queue.messages
+        self.waiting = [
+            one for one in sent if (message := messages.get(one.queue_message_id)) and not message.receive_count
+        ]
+
+    async def put(self, entries: Sequence[Entry], *, on: str = OUTBOUND) -> list[Sent]:
+        """Put jobs on a queue as a web server does: by SQS's own protocol."""
         sent = []
-        url = self.settings["TANK_OUTBOUND_QUEUE_URL"]
+        url, clock = queue_url(self.standin, on), self.standin.state.clock
         headers = {"X-Amz-Target": "AmazonSQS.SendMessage", "Content-Type": "application/x-amz-json-1.0"}
         async with aiohttp.ClientSession(headers=headers) as session:
             for entry in entries:
-                request = json.dumps({"QueueUrl": url, "MessageBody": entry.body})
+                request, put_s = json.dumps({"QueueUrl": url, "MessageBody": entry.body}), clock.monotonic()
                 async with session.post(self.standin.url, data=request) as answer:
                     said = json.loads(await answer.read())
                 if answer.status == OK:
-                    sent.append(Sent(entry, queue_message_id=said["MessageId"]))
+                    sent.append(Sent(entry, queue_message_id=said["MessageId"], put_s=put_s))
                 else:
                     sent.append(Sent(entry, refusal=said["message"]))
                 self.sent.append(sent[-1])
@@ -119,8 +140,9 @@ class Stage:
         now_s = time.monotonic()
         if now_s - self._counted_s >= COUNT_EVERY_S:
             self._states, self._counted_s = await count_states(self.engine), now_s
-        queue = self.queue
-        waiting, in_work = queue.count(Place.VISIBLE), queue.count(Place.IN_FLIGHT)
+        waiting, in_work = (
+            sum(queue.count(place) for queue in self.queues) for place in (Place.VISIBLE, Place.IN_FLIGHT)
+        )
         return Standing(
             total=total,
             waiting=waiting,
@@ -165,14 +187,15 @@ async def set_up(
             standin = await stack.enter_async_context(Standin.start(options))
         except OSError as error:
             raise PortTakenError(no_port(error)) from error
-        for name in (DEAD_LETTER, OUTBOUND):
+        for name in (DEAD_LETTER, OUTBOUND, PRIORITY):
             standin.state.queues.create(name, {})
-        redrive(standin, [OUTBOUND], to=DEAD_LETTER)
+        redrive(standin, [OUTBOUND, PRIORITY], to=DEAD_LETTER)
         web_server = await stack.enter_async_context(WebServer.start())
         settings = folder.settings(
             {
                 **sdk_environment(standin),
                 "TANK_OUTBOUND_QUEUE_URL": queue_url(standin, OUTBOUND),
+                "TANK_PRIORITY_QUEUE_URL": queue_url(standin, PRIORITY),
                 **event_environment(standin),
                 "TANK_WEBHOOK_URL": web_server.url,
                 "TANK_WEBHOOK_SECRET": web_server.secret,

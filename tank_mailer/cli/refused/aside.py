@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -86,3 +87,10 @@ def fault_of_job(aside: PutAside, job: EmailJob | InvalidJob, *, corrected: bool
     if aside.kind == Kind.DEAD and aside.reason in DOUBTFUL and not may_double:
         return f"{aside.reason}: SES may have sent this mail; --may-double puts it back all the same"
     return None
+
+
+def lateness(job: EmailJob, now: datetime) -> str | None:
+    """Why it is too late for it: the daemon would only end it as expired."""
+    if job.expires_at is None or job.expires_at > now:
+        return None
+    return f"{Reason.EXPIRED}: its expires_at, {job.expires_at.isoformat()}, has passed; --file takes a corrected job"

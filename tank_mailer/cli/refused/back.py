@@ -15,6 +15,7 @@ from tank_mailer.cli.refused.aside import ByKind, ByReason, Kind
 from tank_mailer.cli.refused.requeue import Asked, requeue_all
 from tank_mailer.cli.terminal import hint, print_json, say
 from tank_mailer.cli.textfiles import open_text, there
+from tank_mailer.core.errors import Reason
 
 
 def requeue(
@@ -42,12 +43,13 @@ def requeue(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put jobs back on TANK_OUTBOUND_QUEUE_URL, as new messages.
+    """Put jobs back on the queue of the lane they came from, as new messages.
 
     Each is checked first as the daemon would: one that is still invalid
     would only be put aside again, so it is not put back; nor is one that
-    was accepted meanwhile or is under way, or whose text was cut at 64 KiB
-    or erased. Should an answer of the queue be lost, do it again: the
+    was accepted meanwhile or is under way, whose expires_at has passed, or
+    whose text was cut at 64 KiB or erased. Without TANK_PRIORITY_QUEUE_URL
+    those of the priority lane go back on the ordinary one. Should an answer of the queue be lost, do it again: the
     daemon knows jobs by their email_id.
 
     Messages of the event queue go back on TANK_EVENT_QUEUE_URL as they
@@ -77,12 +79,14 @@ def requeue(
     with outside_or_exit():
         results, left_out = asyncio.run(requeue_all(loaded, asked))
     done = sum(result.new_message_id is not None for result in results)
+    late = sum(result.reason is Reason.EXPIRED for result in results)
     if as_json:
-        print_json({"requeued": done, "jobs": [result.shape() for result in results], "quarantined_events": left_out})
+        jobs = [result.shape() for result in results]
+        print_json({"requeued": done, "expired": late, "jobs": jobs, "quarantined_events": left_out})
     else:
         for result in results:
             say(result.sentence)
-        say(f"{done} of {len(results)} put back on the queue.")
+        say(f"{done} of {len(results)} put back on the queue{f'; {late} expired' if late else ''}.")
     if left_out:
         hint(f"Of the event queue {left_out} wait still; `tank-mailer refused requeue --all --kind event` is for them.")
     if done and loaded.settings.delivery == "dry_run":

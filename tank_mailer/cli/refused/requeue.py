@@ -1,21 +1,21 @@
 """Puts what was put aside back on its queue: jobs as the daemon would take them, events as they came."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import typer
 
-from tank_mailer.adapters import aws, database
+from tank_mailer.adapters import database
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, open_desk
 from tank_mailer.adapters.desk_asides import PutAside, Which, count_asides, find_asides, list_ids, mark_requeued
 from tank_mailer.adapters.desk_emails import find_row
-from tank_mailer.adapters.producer import Producer, Put, Refused, open_producer
+from tank_mailer.adapters.producer import Put, Refused
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS
-from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, REMEDIES, leave, who
-from tank_mailer.cli.refused.aside import Kind, fault_of_event, fault_of_job, is_ambiguous
+from tank_mailer.cli.outside import EXIT_NO, leave, who
+from tank_mailer.cli.refused.aside import Kind, fault_of_event, fault_of_job, is_ambiguous, lateness
+from tank_mailer.cli.refused.queues import Queues, Way, open_queues, tell, way_back
 from tank_mailer.cli.terminal import progress_bar
 from tank_mailer.core.enqueue import MAX_ENTRIES, Record, batches, unfit_for_queue
 from tank_mailer.core.envelope import Policy
@@ -25,10 +25,6 @@ from tank_mailer.core.ledger import UNFINISHED, State
 from tank_mailer.settings import Loaded, Settings
 
 NO_EVENT_QUEUE: Final = "TANK_EVENT_QUEUE_URL is not set: there is no queue that events could go back on"
-EVENT_REMEDIES: Final = {
-    **REMEDIES,
-    Reason.QUEUE_MISSING: "look at TANK_EVENT_QUEUE_URL and the region in it",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +52,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one; with a new message's id it is on the queue."""
+    """What became of one; with a new message's id it is on the queue.
+
+    Attributes:
+        queue: the lane that it went back on, or `events`.
+        remark: why on that one.
+        reason: why not, where the daemon would say it in the same word.
+    """
 
     name: str
     email_id: str | None
     new_message_id: str | None = None
+    queue: str | None = None
+    remark: str = ""
+    reason: Reason | None = None
     why_not: str = ""
 
     def shape(self) -> dict[str, Any]:
@@ -70,6 +75,9 @@ class Result:
             "email_id": self.email_id,
             "requeued": self.new_message_id is not None,
             "new_queue_message_id": self.new_message_id,
+            "lane": self.queue,
+            "remark": self.remark or None,
+            "reason": self.reason,
             "why_not": self.why_not or None,
         }
 
@@ -77,8 +85,9 @@ class Result:
     def sentence(self) -> str:
         """For people."""
         known = f" ({self.email_id})" if self.email_id and self.email_id != self.name else ""
-        how = f"on the queue as {self.new_message_id}" if self.new_message_id else f"not put back: {self.why_not}"
-        return f"{self.name}{known}: {how}"
+        if not self.new_message_id:
+            return f"{self.name}{known}: not put back: {self.why_not}"
+        return f"{self.name}{known}: on the queue as {self.new_message_id}{f', {self.remark}' if self.remark else ''}"
 
 
 async def requeue_all(loaded: Loaded, asked: Asked) -> tuple[list[Result], int]:
@@ -100,11 +109,11 @@ async def requeue_all(loaded: Loaded, asked: Asked) -> tuple[list[Result], int]:
         if asked.asks and names and not typer.confirm(f"Put {len(names)} {what} back on the queue?", err=True):
             leave(EXIT_NO, "nothing was put back")
         results = list[Result]()
-        async with _open_queues(loaded) as queues:
+        async with open_queues(loaded) as queues:
             with progress_bar("putting back", total=len(names)) as bar:
                 for start in range(0, len(names), MAX_ENTRIES):
                     some = [
-                        await _prepare(desk, name, asked, loaded.settings)
+                        await _prepare(desk, name, asked, loaded.settings, queues)
                         for name in names[start : start + MAX_ENTRIES]
                     ]
                     results += await _put_back(desk, queues, some)
@@ -123,29 +132,6 @@ async def _has_event(desk: Desk, asked: Asked) -> bool:
     return False
 
 
-# --- the queues ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Queues:
-    jobs: Producer
-    events: Producer | None
-
-
-@asynccontextmanager
-async def _open_queues(loaded: Loaded) -> AsyncIterator[_Queues]:
-    settings, variables = loaded.settings, loaded.aws
-    async with AsyncExitStack() as stack:
-        jobs = await stack.enter_async_context(open_producer(variables, queue_url=settings.outbound_queue_url))
-        url = settings.event_queue_url
-        if url is None:
-            yield _Queues(jobs, None)
-            return
-        if region := aws.region_of(url):  # only there SQS knows it, whatever the region of the rest
-            variables = {**variables, "AWS_REGION": region}
-        yield _Queues(jobs, await stack.enter_async_context(open_producer(variables, queue_url=url)))
-
-
 # --- one after the other ---------------------------------------------------------------------------
 
 
@@ -159,12 +145,13 @@ class _Ready:
 
     name: str
     aside: PutAside
+    way: Way
     email_id: str | None
     text: str
     corrected: bool
 
 
-async def _prepare(desk: Desk, name: str, asked: Asked, settings: Settings) -> _Ready | Result:
+async def _prepare(desk: Desk, name: str, asked: Asked, settings: Settings, queues: Queues) -> _Ready | Result:
     found = await find_asides(desk, name)
     if not found:
         return Result(name, None, why_not="there is no such job; `tank-mailer refused list` shows them")
@@ -175,7 +162,9 @@ async def _prepare(desk: Desk, name: str, asked: Asked, settings: Settings) -> _
         policy = Policy(topic_arns=frozenset(settings.event_topic_arns), raw_events=settings.raw_events)
         if why_not := fault_of_event(aside, policy, corrected=asked.correction is not None):
             return Result(name, None, why_not=why_not)
-        return _Ready(name=name, aside=aside, email_id=None, text=aside.raw, corrected=False)
+        return _Ready(
+            name=name, aside=aside, way=way_back(aside, queues), email_id=None, text=aside.raw, corrected=False
+        )
     corrected = asked.correction is not None
     text = aside.raw if asked.correction is None else asked.correction
     job = parse_job(text)
@@ -184,48 +173,38 @@ async def _prepare(desk: Desk, name: str, asked: Asked, settings: Settings) -> _
     why_not = fault_of_job(aside, job, corrected=corrected, may_double=asked.may_double) or await _standing(desk, job)
     if why_not or isinstance(job, InvalidJob):
         return Result(name, aside.email_id, why_not=why_not or "")
-    return _Ready(name=name, aside=aside, email_id=job.email_id, text=text, corrected=corrected)
+    if late := lateness(job, desk.clock.now()):
+        return Result(name, aside.email_id, reason=Reason.EXPIRED, why_not=late)
+    way = way_back(aside, queues)
+    return _Ready(name=name, aside=aside, way=way, email_id=job.email_id, text=text, corrected=corrected)
 
 
-async def _put_back(desk: Desk, queues: _Queues, some: Sequence[_Ready | Result]) -> list[Result]:
+async def _put_back(desk: Desk, queues: Queues, some: Sequence[_Ready | Result]) -> list[Result]:
     """Put up to ten back and on record; what went wrong with a queue is told once those that are back are on record."""
     puts = dict[int, Put]()
-    for producer, of_events in ((queues.jobs, False), (queues.events, True)):
+    for queue, producer in queues.items():
         ready = [
-            Record(n, 0, one.text)
-            for n, one in enumerate(some)
-            if isinstance(one, _Ready) and (one.email_id is None) is of_events
+            Record(n, 0, one.text) for n, one in enumerate(some) if isinstance(one, _Ready) and one.way.queue == queue
         ]
-        if producer is None:
-            continue
         for batch in batches(ready):
             sent = await producer.put([record.body for record in batch])
             puts |= {record.number: put for record, put in zip(batch, sent, strict=True)}
-    results, failures = list[Result](), dict[bool, QueueError]()
+    results, failures = list[Result](), dict[str, QueueError]()
     for n, one in enumerate(some):
         if isinstance(one, Result):
             results.append(one)
             continue
         match puts[n]:
             case QueueError() as error:
-                failures[one.email_id is None] = error
+                failures[one.way.queue] = error
             case Refused(detail=detail):
                 results.append(Result(one.name, one.email_id, why_not=f"the queue does not take it: {detail}"))
             case str() as new_id:
                 subject = one.email_id or one.aside.queue_message_id
                 await mark_requeued(desk, one.aside, subject=subject, new_message_id=new_id, corrected=one.corrected)
-                results.append(Result(one.name, one.email_id, new_id))
-    _tell(failures)
+                results.append(Result(one.name, one.email_id, new_id, one.way.queue, one.way.remark))
+    tell(failures)
     return results
-
-
-def _tell(failures: Mapping[bool, QueueError]) -> None:
-    """Leave, if a queue does not work; True stands for the event queue."""
-    if failure := failures.get(False):
-        raise failure
-    if failure := failures.get(True):
-        what = f"the event queue does not work: {failure.reason}, {failure.detail}"
-        leave(EXIT_OUTSIDE, what, EVENT_REMEDIES.get(failure.reason))
 
 
 async def _standing(desk: Desk, job: EmailJob | InvalidJob) -> str | None:
