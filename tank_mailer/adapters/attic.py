@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk_suppressions import REMOVE
-from tank_mailer.adapters.schema import asides, audit, events, jobs, marks, outbox, receipts, recipients
+from tank_mailer.adapters.schema import asides, audit, events, jobs, marks, nodes, outbox, receipts, recipients, volume
 from tank_mailer.adapters.store import Store, insert_for
+from tank_mailer.adapters.volume import KEPT
 from tank_mailer.core.keeping import audit_before
 from tank_mailer.core.ledger import UNFINISHED
+from tank_mailer.core.quota import BUCKET_S
 
 PRUNING = 7_265_001  # PostgreSQL: our name for the advisory lock of the one node that prunes
 ROWS_OF_JOB = 3  # itself, a recipient, a receipt; more of a job are counted
+NODES_KEPT: Final = timedelta(days=1)  # a process that ended without a word is told from one that is stuck
 ASIDES_SHARE = 10  # a text put aside has up to 64 KiB: of such rows a tenth
 Prune = Callable[[sa.Connection, float, int], int]  # older than this, so many at most; returns how many
 
@@ -82,7 +85,7 @@ class SqlAttic:
             if not mine:
                 return 0
         done = 0
-        prunes: tuple[Prune, ...] = (self._jobs, self._events, _asides, _outbox, self._audit)
+        prunes: tuple[Prune, ...] = (self._jobs, self._events, _asides, _outbox, self._audit, self._volume, self._nodes)
         for prune in prunes:
             if done < limit:
                 done += prune(connection, before.timestamp(), limit - done)
@@ -135,6 +138,18 @@ class SqlAttic:
         if ids:
             connection.execute(sa.delete(audit).where(audit.c.id.in_(ids)))
         return len(ids)
+
+    def _volume(self, connection: sa.Connection, _before: float, limit: int) -> int:
+        """Sixty rows an hour and node; no retention makes it last longer."""
+        ends = int((self.store.clock.now() - KEPT).timestamp()) // BUCKET_S
+        old = sa.select(volume.c.minute).where(volume.c.minute < ends).order_by(volume.c.minute).limit(limit)
+        return _rowcount(connection, sa.delete(volume).where(volume.c.minute.in_(old)))
+
+    def _nodes(self, connection: sa.Connection, _before: float, limit: int) -> int:
+        """What processes left that did not take their leave; a handful of rows in all."""
+        ends = (self.store.clock.now() - NODES_KEPT).timestamp()
+        old = sa.select(nodes.c.process).where(nodes.c.seen_at < ends).limit(limit)
+        return _rowcount(connection, sa.delete(nodes).where(nodes.c.process.in_(old)))
 
 
 def _as_many(connection: sa.Connection, ids: Sequence[str], limit: int) -> list[str]:

@@ -216,7 +216,7 @@ class SqlEventBook:
 
     def _write(self, connection: sa.Connection, booking: Booking) -> list[Proven]:
         store = self.store
-        store.add_receipts(
+        unheard = store.add_receipts(
             connection,
             [
                 rows.receipt_columns(
@@ -241,6 +241,8 @@ class SqlEventBook:
         )
         store.post(connection, booking.news)
         store.take_up(connection, {mail: email_id for mail, (email_id, _) in booking.mails.items()})
+        told = [event for mail, (_, event) in booking.mails.items() if mail in unheard]
+        store.count(connection, [(event.mail_at, event.destination) for event in told])
         return [
             Proven(
                 email_id=before.email_id,

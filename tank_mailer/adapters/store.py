@@ -6,7 +6,8 @@ flush to disk serves them all. So every request waits for the transaction under 
 
 import asyncio
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,11 +22,12 @@ from tank_mailer.adapters import rows
 from tank_mailer.adapters.database import Transactions
 from tank_mailer.adapters.evidence import Evidence
 from tank_mailer.adapters.held_back import HeldBack
-from tank_mailer.adapters.schema import asides, events, jobs, outbox, pulse, receipts, recipients, senders
+from tank_mailer.adapters.schema import asides, events, jobs, outbox, pulse, receipts, recipients, senders, volume
 from tank_mailer.adapters.sickness import is_passing, sick
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.news import News, news_of_invalid, news_of_row
+from tank_mailer.core.quota import BUCKET_S
 from tank_mailer.core.status import Status
 from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Receipt, RecipientNote, Suppressed
 from tank_mailer.telemetry.log import get_logger
@@ -38,6 +40,7 @@ MOST_AT_ONCE = 200  # requests in one transaction
 TRIES = 4  # of a transaction that loses against another one
 LOOK_AT_DISK_S = 5.0
 GATHER_S = 0.003  # under load several more requests come within it
+SIMULATOR = "@simulator.amazonses.com"  # SES: its mailbox simulator counts for rate and bill only
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Store:
         min_free_bytes: with less room there nothing new is begun.
         tells: whether the web server is told of every change.
         stale_after_days: `TANK_STALE_AFTER_DAYS`; 0: off.
+        node: whose mails are counted under it.
         has_events: False: there are none and none will come, so that nothing is looked up among them.
         when_posted: called in the loop once news are on disk.
     """
@@ -102,6 +106,7 @@ class Store:
     min_free_bytes: int = 0
     tells: bool = False
     stale_after_days: int = 0
+    node: str = ""
     has_events: bool = True
     when_posted: Callable[[], None] = lambda: None
     _has_posted: bool = False
@@ -124,8 +129,8 @@ class Store:
             where=jobs.c.version == insert.excluded.version - 1,
         ).returning(jobs.c.email_id)
         insert = insert_for(self.engine, receipts)
-        self._add_receipts = insert.on_conflict_do_nothing()
-        self._add_answers = insert.on_conflict_do_update(  # an event was quicker; the answer is by our own clock
+        self._add_receipts = insert.on_conflict_do_nothing().returning(receipts.c.ses_message_id)
+        self._correct_receipts = insert.on_conflict_do_update(  # an event was quicker; the answer is by our own clock
             index_elements=[receipts.c.ses_message_id],
             set_={name: insert.excluded[name] for name in ("accepted_at", "attempt", "source")},
             where=receipts.c.source == "event",
@@ -143,6 +148,11 @@ class Store:
         self._add_letters = sa.insert(outbox)
         self._add_asides = insert_for(self.engine, asides).on_conflict_do_nothing()
         self._add_senders = insert_for(self.engine, senders).on_conflict_do_nothing()
+        insert = insert_for(self.engine, volume)
+        self._add_volume = insert.on_conflict_do_update(
+            index_elements=[volume.c.minute, volume.c.node],
+            set_={"recipients": volume.c.recipients + insert.excluded.recipients},
+        )
         insert = insert_for(self.engine, pulse)
         self._beat = insert.on_conflict_do_update(index_elements=[pulse.c.id], set_={"at": insert.excluded.at})
 
@@ -185,6 +195,11 @@ class Store:
         others: bool = await self._ask(_OthersAccepted(since, email_id))
         return others
 
+    async def knows_lane(self, lane: str) -> bool:
+        """Whether a job of this lane is on record."""
+        query = sa.select(jobs.c.email_id).where(jobs.c.lane == lane).limit(1)
+        return await self.transact(lambda connection: connection.scalar(query) is not None)
+
     async def check(self) -> None:
         """Read and write once."""
         await self._ask(_Check())
@@ -225,10 +240,20 @@ class Store:
         values.sort(key=lambda value: (value["email_id"], value["address"]))  # two nodes lock in the same order
         return {(email_id, address) for email_id, address in connection.execute(self._add_recipients, values)}
 
-    def add_receipts(self, connection: sa.Connection, values: list[dict[str, Any]]) -> None:
-        """Keep proofs of acceptance."""
-        if values:
-            connection.execute(self._add_receipts, values)
+    def add_receipts(self, connection: sa.Connection, values: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Keep proofs of acceptance; return SES's MessageIds of mails that had none."""
+        return set(connection.execute(self._add_receipts, values).scalars()) if values else set()
+
+    def count(self, connection: sa.Connection, mails: Iterable[tuple[datetime, Iterable[str]]]) -> None:
+        """Add mails to the own count of what was sent: when SES took each, and to whom; last in a transaction.
+
+        Each mail once: when its first proof is kept.
+        """
+        spent = Counter[int]()
+        for at, addresses in mails:
+            spent[int(at.timestamp()) // BUCKET_S] += sum(not address.endswith(SIMULATOR) for address in addresses)
+        if values := [{"minute": minute, "node": self.node, "recipients": spent[minute]} for minute in sorted(+spent)]:
+            connection.execute(self._add_volume, values)
 
     def take_up(self, connection: sa.Connection, mails: Mapping[str, str]) -> None:
         """Let events count that came before it was known whose mails they are about: email_id by SES's MessageId."""
@@ -459,9 +484,7 @@ class Store:
         alone: Sequence[Aside],
     ) -> None:
         new = [c.receipt for c in changes if c.receipt]
-        if new:
-            connection.execute(self._add_answers, [rows.receipt_columns(receipt) for receipt in new])
-            self._count_doubles(connection, new)
+        unheard = self._add_answers(connection, new)
         risen = set[tuple[str, str]]()
         if values := [rows.note_columns(note) for change in changes for note in change.recipients]:
             if self.tells:
@@ -478,6 +501,25 @@ class Store:
             now = self.clock.now().timestamp()
             connection.execute(self._add_senders, [{"address": s, "accepted_at": now} for s in sorted(names)])
             self._known_senders |= names
+        self.count(
+            connection,
+            [
+                (change.receipt.accepted_at, [note.address for note in change.recipients])
+                for change in changes
+                if change.receipt and change.receipt.ses_message_id in unheard
+            ],
+        )
+
+    def _add_answers(self, connection: sa.Connection, answered: Sequence[Receipt]) -> set[str]:
+        """Keep SES's answers; return the MessageIds that nothing had told of before."""
+        if not answered:
+            return set()
+        values = [rows.receipt_columns(receipt) for receipt in answered]
+        unheard = self.add_receipts(connection, values)
+        if known := [value for value in values if value["ses_message_id"] not in unheard]:
+            connection.execute(self._correct_receipts, known)
+        self._count_doubles(connection, answered)
+        return unheard
 
     def _count_doubles(self, connection: sa.Connection, answered: Sequence[Receipt]) -> None:
         """An answer to an attempt after a first one: has SES more than one mail by now?"""

@@ -159,12 +159,13 @@ class Notifier:
         if self.turns is None or now_s < self._ask_turn_s:
             return
         is_ours = await self.turns.take(TURN, for_s=TURN_S)
-        if not is_ours or now_s >= self._ours_until_s:  # others have told meanwhile what we have read, or may have
+        if now_s >= self._ours_until_s:  # others may have told meanwhile what we have read
             self._let_go(*self._ready)
             self._ready.clear()
         if not is_ours:  # what we knew of the web server grows old
             self.trouble, self._health, self._said_s = None, Health(), -math.inf
         self._ours_until_s = now_s + TURN_S if is_ours else -math.inf
+        self._ask_turn_s = now_s + RENEW_S
 
     # --- requests ---
 

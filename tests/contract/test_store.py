@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -15,9 +16,10 @@ from tank_mailer.adapters.sickness import sick
 from tank_mailer.adapters.store import LOOK_AT_DISK_S, Store
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.ledger import State
+from tank_mailer.core.status import Status
 from tank_mailer.ports import Begun, Change
 from tests.contract.benches import HUGE_BYTES, StoreBench
-from tests.contract.test_ledger import ANN, make_receipt, make_row
+from tests.contract.test_ledger import ANN, make_note, make_receipt, make_row
 from tests.fakes import EPOCH
 
 
@@ -136,6 +138,40 @@ async def test_a_sender_is_kept_when_its_acceptance_is_written_at_last(store_ben
 )
 def test_sick(error: Exception, detail: str) -> None:
     assert sick(error).detail == detail
+
+
+# --- the own count ---------------------------------------------------------------------------------
+
+
+async def counted(store: Store) -> list[tuple[str, int]]:
+    async with store.engine.connect() as connection:
+        found = await connection.execute(sa.select(schema.volume.c.node, schema.volume.c.recipients))
+        return [(node, recipients) for node, recipients in found]
+
+
+async def test_recipients_of_a_failed_commit_are_counted_when_it_is_written_at_last(store_bench: StoreBench) -> None:
+    """The daily quota is reckoned by this count: a sick disk must neither add to it nor take from it."""
+    store = store_bench.ledger
+    store.node = "mail-1"
+    accepted = make_row(state=State.ACCEPTED)
+    change = Change(accepted, make_receipt(), recipients=[make_note(ANN, Status.ACCEPTED)])
+
+    with failing_commits(), pytest.raises(StoreError):
+        await store.write(change)
+    assert await counted(store) == []
+
+    assert await store.write(change)
+    assert await counted(store) == [("mail-1", 1)]
+
+
+async def test_a_day_of_mail_adds_up(store_bench: StoreBench) -> None:
+    """One minute of one node is one row, however many transactions write to it."""
+    for number in range(5):
+        row, receipt = make_row(f"order-{number}"), make_receipt(f"order-{number}", f"ses-{number}")
+        notes = [replace(make_note(name, Status.ACCEPTED), email_id=row.email_id) for name in (ANN, "b@example.org")]
+        assert await store_bench.ledger.write(Change(row, receipt, recipients=notes))
+
+    assert await counted(store_bench.ledger) == [("", 10)]
 
 
 # --- check and disk --------------------------------------------------------------------------------

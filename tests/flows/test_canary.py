@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,8 +12,10 @@ from structlog.testing import capture_logs
 
 from tank_mailer.core.canary import Doubt, Flight, Signs
 from tank_mailer.core.errors import QueueError, Reason, StoreError
-from tank_mailer.flows.canary import Canary
+from tank_mailer.flows.canary import LOOK_EVERY_S, PUT, TURN_S, Canary
+from tank_mailer.ports.nodes import Turns
 from tests.fakes import FakeClock
+from tests.nodes_fakes import FakeTurns
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -82,15 +84,16 @@ class World:
         return [round((at - self.clock.epoch) / MINUTE) for at, _ in self.bodies]
 
 
-def make_canary(world: World) -> Canary:
+def make_canary(world: World, *, turns: Turns | None = None, is_paused: Callable[[], bool] | None = None) -> Canary:
     return Canary(
         perch=world,
         clock=world.clock,
         put=world.put,
-        is_paused=lambda: world.is_paused,
+        is_paused=is_paused or (lambda: world.is_paused),
         sender="canary@example.com",
         interval=HOUR,
         configuration_sets=["tank", "codes"],
+        turns=turns,
     )
 
 
@@ -247,3 +250,80 @@ async def test_a_sick_store_has_an_alarm_of_its_own() -> None:
         await after(MINUTE)
 
     assert [line["event"] for line in lines] == ["canary_put"]
+
+
+# --- several nodes ---------------------------------------------------------------------------------
+
+
+def make_turns(world: World) -> tuple[FakeTurns, FakeTurns]:
+    one = FakeTurns(world.clock, owner="one")
+    return one, FakeTurns(world.clock, owner="two", held=one.held)
+
+
+async def test_of_two_nodes_one_looks_and_tells() -> None:
+    """The same alarm from each node would be read as two."""
+    world = World(events_come=False)
+    one, two = make_turns(world)
+
+    async with running(make_canary(world, turns=one), make_canary(world, turns=two)) as lines:
+        await after(HOUR * 1.5)
+
+    assert len(world.bodies) == 2
+    assert len(told(lines, "canary_lost")) == 1
+
+
+async def test_when_the_one_has_died_the_other_goes_on() -> None:
+    world = World()
+    one, two = make_turns(world)
+    async with running(make_canary(world, turns=two)):
+        await after(MINUTE)
+        async with running(make_canary(world, turns=one)):
+            await after(HOUR / 2)
+            assert one.held[PUT][0] == "two"
+            two.sick = StoreError(Reason.STORE_SICK, "it is cut off")
+            await after(timedelta(seconds=TURN_S + LOOK_EVERY_S + 1))
+
+            assert one.held[PUT][0] == "one"
+            await after(HOUR)
+
+    assert world.minutes == [0, 60]
+
+
+async def test_a_stop_gives_the_turn_up() -> None:
+    world = World()
+    one, _ = make_turns(world)
+
+    async with running(make_canary(world, turns=one)):
+        await after(MINUTE)
+        assert one.held[PUT][0] == "one"
+
+    assert one.held == {}
+
+
+async def test_a_node_that_is_paused_leaves_it_to_one_that_is_not() -> None:
+    """Its credentials may be wrong, or its clock: the others' are not."""
+    world = World()
+    one, two = make_turns(world)
+    paused = make_canary(world, turns=one, is_paused=lambda: world.clock.now() > world.clock.epoch + 10 * MINUTE)
+
+    async with running(paused):
+        await after(5 * MINUTE)
+        async with running(make_canary(world, turns=two)):
+            await after(2 * HOUR)
+
+    assert world.minutes == [0, 60, 120]
+
+
+async def test_what_another_node_has_told_meanwhile_is_told_anew() -> None:
+    """A node that has told of a lost canary does not know what became of it while others looked."""
+    world = World(events_come=False)
+    one, two = make_turns(world)
+
+    async with running(make_canary(world, turns=one)) as lines:
+        await after(30 * MINUTE)
+        assert len(told(lines, "canary_lost")) == 1
+        one.held[PUT] = two.owner, world.clock.now() + HOUR
+        await after(2 * HOUR)
+
+    assert len(told(lines, "canary_lost")) == 2
+    assert told(lines, "canary_returned") == []

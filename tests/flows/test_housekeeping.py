@@ -11,8 +11,10 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from tank_mailer.core.errors import Reason, StoreError
-from tank_mailer.flows.housekeeping import BATCH_ROWS, BREATH_S, COUNTED, Housekeeper
+from tank_mailer.flows.housekeeping import BATCH_ROWS, BREATH_S, COUNTED, ROUND, TURN_S, Housekeeper
+from tank_mailer.ports.nodes import Turns
 from tests.fakes import EPOCH, FakeClock
+from tests.nodes_fakes import FakeTurns
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 RETENTION = 90 * DAY
@@ -77,9 +79,16 @@ class FakeAttic:
             raise self.sick
 
 
-def make_keeper(attic: FakeAttic, *, has_channel: bool = True, jitter: float = 0.0) -> Housekeeper:
+def make_keeper(
+    attic: FakeAttic, *, has_channel: bool = True, jitter: float = 0.0, turns: Turns | None = None
+) -> Housekeeper:
     return Housekeeper(
-        attic=attic, clock=attic.clock, retention=RETENTION, has_channel=has_channel, jitter=lambda: jitter
+        attic=attic,
+        clock=attic.clock,
+        retention=RETENTION,
+        has_channel=has_channel,
+        jitter=lambda: jitter,
+        turns=turns,
     )
 
 
@@ -255,3 +264,75 @@ async def test_a_count_that_a_stop_cut_off_is_done_again() -> None:
     lines = await live(make_keeper(attic), 2 * HOUR)
 
     assert [line["lost"] for line in told(lines, "events_lost")] == [2]
+
+
+# --- several nodes ---------------------------------------------------------------------------------
+
+
+async def test_of_two_nodes_that_take_turns_one_does_it() -> None:
+    attic = FakeAttic(old=3 * BATCH_ROWS)
+    one = FakeTurns(attic.clock, owner="one")
+    two = FakeTurns(attic.clock, owner="two", held=one.held)
+
+    async with running(make_keeper(attic, turns=one)), running(make_keeper(attic, turns=two)):
+        await asyncio.sleep(3600)
+
+    assert len(attic.rounds) == 1
+    assert len(attic.pruned) == 4
+    assert one.held == {}, "a turn is given up when its work is done"
+
+
+async def test_a_round_is_not_begun_while_another_node_is_at_it() -> None:
+    attic = FakeAttic(old=1)
+    turns = FakeTurns(attic.clock, held={ROUND: ("another", EPOCH + HOUR)})
+
+    async with running(make_keeper(attic, turns=turns)):
+        await asyncio.sleep(HOUR.total_seconds() - 1)
+        assert attic.pruned == []
+        await asyncio.sleep(2 * 60)
+        assert len(attic.pruned) == 2
+
+
+async def test_a_node_that_stood_still_leaves_the_rest_to_the_one_that_is_at_it_now() -> None:
+    """Stopped in the middle of a round, for longer than its turn."""
+    attic = FakeAttic(old=1_000_000, accepted={EPOCH - DAY - HOUR: False})
+    attic.marks[COUNTED] = EPOCH - 3 * DAY
+    turns = FakeTurns(attic.clock)
+
+    with capture_logs() as lines:
+        async with running(make_keeper(attic, turns=turns)):
+            await asyncio.sleep((10 * MINUTE).total_seconds() + 1)
+            done = len(attic.pruned)
+            assert done > 10
+            turns.held[ROUND] = "another", EPOCH + DAY
+            await asyncio.sleep(60)
+
+    assert len(attic.pruned) <= done + 1
+    assert turns.held[ROUND][0] == "another"
+    assert attic.marks[COUNTED] == EPOCH - 3 * DAY, "the other counts the mails without events, and tells of them"
+    assert [line["event"] for line in lines] == ["rows_forgotten"]
+
+
+async def test_a_stop_gives_the_turn_up_and_a_death_leaves_it_for_half_a_minute() -> None:
+    attic = FakeAttic(old=1_000_000)
+    turns = FakeTurns(attic.clock)
+    async with running(make_keeper(attic, turns=turns)):
+        await asyncio.sleep((10 * MINUTE).total_seconds() + 1)
+        assert turns.held[ROUND][1] <= attic.clock.now() + timedelta(seconds=TURN_S)
+    assert turns.held == {}
+
+    async with running(make_keeper(attic, turns=turns)):
+        await asyncio.sleep((HOUR + MINUTE).total_seconds())
+        turns.sick = StoreError(Reason.STORE_SICK, "the fake is sick")
+
+    assert turns.held[ROUND][1] <= attic.clock.now() + timedelta(seconds=TURN_S)
+
+
+async def test_a_turn_that_cannot_be_asked_for_is_a_sick_store() -> None:
+    attic = FakeAttic(old=1)
+    turns = FakeTurns(attic.clock, sick=StoreError(Reason.STORE_SICK, "the fake is sick"))
+
+    lines = await live(make_keeper(attic, turns=turns), HOUR)
+
+    assert {line["event"] for line in lines} == {"housekeeping_deferred"}
+    assert attic.pruned == []

@@ -501,14 +501,18 @@ class CountedTurns:
 
     Attributes:
         asked: how often the turn was asked for.
+        answers_after_s: what is given then is some seconds old when it is known here.
     """
 
     turns: FakeTurns
     asked: int = 0
+    answers_after_s: float = 0.0
 
     async def take(self, name: str, *, for_s: float) -> bool:
         self.asked += 1
-        return await self.turns.take(name, for_s=for_s)
+        is_ours = await self.turns.take(name, for_s=for_s)
+        await asyncio.sleep(self.answers_after_s)
+        return is_ours
 
     async def give_up(self, name: str) -> None:
         await self.turns.give_up(name)
@@ -733,6 +737,17 @@ async def test_nor_does_it_when_the_other_has_left_since(nodes: Nodes) -> None:
 
     assert sorted(nodes.by(nodes.two)) == letters
     assert nodes.by(nodes.one) == more
+
+
+async def test_a_turn_counts_from_the_asking_and_not_from_the_answer(nodes: Nodes) -> None:
+    """By the time of an answer that was under way for long the turn may be nearly over."""
+    nodes.one.turns.answers_after_s = TURN_S - REQUEST_S + 1.0
+    await asyncio.sleep(RENEW_S)
+    nodes.write("order-1")
+
+    await asyncio.sleep(2 * TURN_S)
+
+    assert nodes.by(nodes.one) == []
 
 
 async def test_only_who_tells_knows_how_the_web_server_is(nodes: Nodes) -> None:
