@@ -93,17 +93,35 @@ async def assemble_nodes(settings: Settings, sending: SendingParts, *, store: St
     keeper = BoardKeeper(board=board, pauses=pauses, clock=clock, view=view, resumed=reputation.resumed)
 
     def begun(concern: Concern, reason: Reason) -> None:
-        if concern.kind is Concerned.ACCOUNT and reason is Reason.QUOTA_EXCEEDED:
+        is_quota = concern.kind is Concerned.ACCOUNT and reason is Reason.QUOTA_EXCEEDED
+        if is_quota and sending.account.known is not None:  # else only a kept job can tell when it is over
             quota.exceeded()
         if concern.kind is Concerned.SUSPECT:
             keeper.remember(concern, reason)
 
+    async def works() -> bool:
+        """A store is well once it has told what people have paused, and how much was sent."""
+        if not keeper.read.is_set():
+            try:
+                await _read(keeper, quota, reputation)
+            except StoreError:
+                return False
+        return await store.works()
+
     pauses.when_begun(begun)
+    pauses.probe_by(Concerned.STORE, works)
     try:
-        await keeper.look()
+        await _read(keeper, quota, reputation)
     except StoreError as error:
         pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
     return NodeParts(board=board, works=(quota.run(), reputation.run(), keeper.run()))
+
+
+async def _read(keeper: BoardKeeper, quota: QuotaWatch, reputation: ReputationGuard) -> None:
+    """Learn what nothing may be sent without; raises `StoreError`."""
+    await quota.read()
+    await reputation.read()
+    await keeper.look()
 
 
 def _rules(settings: Settings) -> Rules:

@@ -15,8 +15,8 @@ from tank_mailer.core.address import mailbox_key, parse_address
 from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.gate import Delivery
-from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
+from tank_mailer.core.outcome import Concerned
 from tank_mailer.flows.account import AccountWatch
 from tank_mailer.flows.dead_letters import FindDeadLetters
 from tank_mailer.flows.doubts import Doubts

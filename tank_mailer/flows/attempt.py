@@ -1,6 +1,6 @@
 """One attempt: its place in the queue, its row on disk, its token, its request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tank_mailer.core.errors import Reason, StoreError
@@ -15,6 +15,7 @@ from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.story import Story
 from tank_mailer.ports import Begun, Change, Clock, Ledger, Mailer, Overtaken, Suppressed
 
+COUNTED = frozenset({Concerned.QUOTA, Concerned.REPUTATION})  # a job that may go has used their room up itself
 LEASE_MARGIN_S = 10.0  # DESIGN 5.4: what the lease must outlive the request by
 
 
@@ -76,15 +77,25 @@ class Attempt:
         try:
             if (delay_s := await self.governor.near(ticket)) is not None:
                 return await self._give_back(story, row, GivenBack(None, delay_s))
+            near_s = self.clock.boot_s()
             begun = await self._begin(story, job, row)
             if not isinstance(begun, Row):
                 return begun
             job = story.job or job  # the suppression list may have taken recipients out
+            if story.waits:  # its first attempt in this receive
+                looked_s = self.clock.boot_s() - near_s + asked_s - story.started_s
+                self.governor.note_ready(looked_s, self.lane)
             went = await self.governor.turn(ticket, len(job.recipients))
             self.no_longer_waits(story)
             story.limiter_wait_s += self.clock.boot_s() - asked_s
-            if (stays := self._stays(story, begun, went=went)) is not None:
-                return await self._give_back(story, begun, stays, before=row)
+            match self._stays(story, job, begun, went=went):
+                case GivenBack() as back:
+                    return await self._give_back(story, begun, back, before=row)
+                case Skipped() as skipped:  # as if it had not been begun, but for the version
+                    story.row = replace(row, version=begun.version)
+                    return skipped
+                case None:
+                    pass
             refund = False
             outcome = await self._judge(await self.mailer.send(job, attempt=begun.attempt), job)
             refund = isinstance(outcome, Unreachable)
@@ -137,12 +148,18 @@ class Attempt:
                         return spared
                     story.job = job = spared
 
-    def _stays(self, story: Story, begun: Row, *, went: bool) -> GivenBack | None:
+    def _stays(self, story: Story, job: EmailJob, begun: Row, *, went: bool) -> GivenBack | Skipped | None:
         """Why the request may not leave after all, if so."""
-        if pause := self.pauses.holding(self.lane):  # begun while the job waited for its token
+        pause = self.pauses.holding(self.lane)  # begun while the job waited for its token
+        if pause and not (went and pause.concern.kind in COUNTED):
             return GivenBack(pause.reason)
         if not went:
             return GivenBack(None)
+        match admit(job, delivery=self.delivery, now=self.clock.now()):  # others may have gone first for long
+            case Skipped() as skipped:
+                return skipped
+            case Admitted():
+                pass
         written_s = ((begun.lease_ends_at or self.clock.now()) - self.clock.now()).total_seconds()
         # The row's lease is what other processes go by; ours may have been extended since.
         if min(self.keeper.remaining_s(story.lease), written_s) < self.ses_timeout_s + LEASE_MARGIN_S:

@@ -42,6 +42,7 @@ class BoardKeeper:
     resumed: Callable[[datetime], None] = lambda _: None
     read: asyncio.Event = field(default_factory=asyncio.Event)
     _posted: NodeView | None = None
+    _resumed_at: datetime | None = None
     _done: dict[str, Order] = field(default_factory=dict)
     _to_order: list[Order] = field(default_factory=list)
     _adopted: set[tuple[str, str, str, datetime]] = field(default_factory=set)
@@ -85,10 +86,12 @@ class BoardKeeper:
             is_ours = order.who == OURSELVES and lane is not None
             concern = Concern(Concerned.SUSPECT, lane or "") if is_ours else Concern(Concerned.OPERATOR, order.scope)
             reason = Reason.QUEUE_SUSPECT if is_ours else Reason.OPERATOR
-            self.pauses.begin(concern, reason, order.note or "a person said so")
+            detail = f"{order.who} said so"  # a person's note may name somebody: it stays on the board
+            self.pauses.begin(concern, reason, detail, since=order.at)
             return
         lanes = LANES if order.scope == ALL else (lane,) if lane else ()
-        if ORDINARY in lanes:
+        if ORDINARY in lanes and (self._resumed_at is None or order.at > self._resumed_at):
+            self._resumed_at = order.at
             self.resumed(order.at)
         if is_old:  # all else was obeyed before this process was there
             return

@@ -229,7 +229,7 @@ class Governor:
                 line.turns.popleft()  # cancelled; it is about to leave
             elif any((left := limit.room(lane)) is not None and left <= 0 for limit in self.limits):
                 line.refuse(ticket)
-            elif self._granted is not None and not self._granted.fits(ticket.tokens):
+            elif self._granted is not None and not self._granted.fits(ticket.tokens, drawn=1):
                 return None
             else:
                 return ticket
@@ -320,6 +320,11 @@ class Governor:
         self._lines[lane].expected += messages
         self._stir()
 
+    def ask(self, messages: int, lane: str = ORDINARY) -> None:
+        """A receive for so many is under way; less than 0: it has ended."""
+        self._lines[lane].asked += messages
+        self.look_again()
+
     def seen(self, lane: str = ORDINARY) -> None:
         """One received message no longer waits."""
         self._lines[lane].expected -= 1
@@ -329,6 +334,10 @@ class Governor:
         """A receive that had messages to give took so long."""
         self._lines[lane].note_trip(seconds, asyncio.get_running_loop().time())
 
+    def note_ready(self, seconds: float, lane: str = ORDINARY) -> None:
+        """A job could go so long after its receive, its wait for its turn apart."""
+        self._lines[lane].note_ready(seconds)
+
     def room(self, lane: str = ORDINARY) -> int:
         """How many messages to ask for now; 0: not yet."""
         if self._closed or not self._tokens.look():
@@ -337,14 +346,14 @@ class Governor:
         messages = self._room_of(line)
         for limit in self.limits:
             if (left := limit.room(lane)) is not None:
-                messages = min(messages, left - line.ahead - line.unseen)
+                messages = min(messages, left - line.ahead - line.unseen - line.asked)
         return max(0, messages)
 
     def _room_of(self, line: Line) -> int:
         others = self._lines[PRIORITY].ahead if line.name == ORDINARY else 0
         messages = _formula(line, rate=self._share, ahead=self._debt + line.ahead + others)
         if line.name == PRIORITY:  # its long poll is always open: it costs the other lane nothing
-            return max(messages, PRIORITY_SLOTS - line.expected)
+            return max(messages, PRIORITY_SLOTS - line.expected - line.asked)
         if not messages and others:  # it keeps its floor only if it has something to send
             return _formula(line, rate=self._share * FLOOR, ahead=self._debt + line.ahead)
         return messages
@@ -386,8 +395,9 @@ class Governor:
 
     def halt(self, lane: str | None = None) -> None:
         """Give back what waits for a slot or a token, on all lanes or on one; what is in flight goes on."""
-        for line in self._lines.values() if lane is None else (self._lines[lane],):
-            line.halt()
+        for line in self._lines.values():
+            if lane in {None, line.name}:
+                line.halt()
         self.look_again()
 
     def close(self) -> None:
@@ -405,7 +415,7 @@ class Governor:
 
 def _formula(line: Line, *, rate: float, ahead: int) -> int:
     outflow = line.outflow(asyncio.get_running_loop().time())
-    return room(waiting=line.expected, ahead=ahead, rate=rate, outflow=outflow, trip_s=line.trip_s)
+    return room(waiting=line.expected, asked=line.asked, ahead=ahead, rate=rate, outflow=outflow, trip_s=line.trip_s)
 
 
 def _sizes(line: Line, slots: int) -> list[int]:

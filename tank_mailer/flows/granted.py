@@ -5,7 +5,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Protocol
 
 from tank_mailer.core.errors import StoreError
@@ -20,6 +19,7 @@ GRACE_S = 0.02  # after a span's end: its last token is due just then, and a wak
 JOINED_S = 0.01  # spans that are no farther apart are one: answers take differently long
 LEAD_S = 0.5  # before its end the next span is asked for; in the middle of a short one
 AGAIN_S = 1.0  # after the store did not answer
+LONGEST_TRIP_S = 5.0  # a store that is slower is as good as away; its spans would keep the others waiting
 TRIP_WEIGHT = 0.1  # of a shorter trip to the store; a longer one counts at once
 MISSING = 0.1  # of a job's tokens: so many others may have gone before it in the span that it was asked for
 
@@ -74,6 +74,10 @@ class Span:
         return later.begins_s - self.ends_s <= JOINED_S
 
 
+def _no_span() -> Span:
+    return Span(begins_s=-math.inf, ends_s=-math.inf, expires_s=-math.inf, tokens=0, left=0)
+
+
 @dataclass(kw_only=True, eq=False)
 class GrantedTokens:
     """Hands out tokens one by one while a span lasts, and asks for spans while something waits.
@@ -88,10 +92,10 @@ class GrantedTokens:
     demand: Demand
     nodes: int = 1
     _spans: deque[Span] = field(default_factory=deque)
-    _paced: Span | None = None  # that the limiter goes by
+    _paced: Span = field(default_factory=_no_span)  # that the limiter goes by
     _for_draw: asyncio.Event = field(default_factory=asyncio.Event)
     _for_ask: asyncio.Event = field(default_factory=asyncio.Event)
-    _listens: bool = False  # what happens may be a reason to ask
+    _listens: bool = True  # what happens may be a reason to ask
     _trip_s: float = 0.0
     _is_told: bool = False
 
@@ -129,7 +133,7 @@ class GrantedTokens:
                 self._for_ask.set()
                 await _until(self._for_draw, self._next_s())
                 continue
-            if self._paced is None or not self._paced.is_joined(span):
+            if not self._paced.is_joined(span):
                 self.tokens.start_at(span.begins_s)
             self._paced = span
             await self.tokens.draw()
@@ -141,30 +145,36 @@ class GrantedTokens:
     def put_back(self, count: int) -> None:
         """Return tokens that were drawn last."""
         self.tokens.put_back(count)
-        if (span := self._paced) is not None:
-            span.left = min(span.tokens, span.left + count)
-            if span not in self._spans:
-                self._spans.appendleft(span)
+        span = self._paced
+        span.left = min(span.tokens, span.left + count)
+        if span not in self._spans:
+            self._spans.appendleft(span)
 
-    def fits(self, job: int) -> bool:
-        """Whether the span that is now has tokens for all recipients of a job, but for a few."""
-        return self._is_covered(job, 0)
+    def fits(self, job: int, *, drawn: int = 0) -> bool:
+        """Whether the span that is now has tokens for all recipients of a job, but for a few.
 
-    def _is_covered(self, recipients: int, first: int) -> bool:
-        """Whether spans from the first of these on, without a gap between them, have so many tokens."""
+        Args:
+            job: how many they are.
+            drawn: tokens that are drawn already.
+        """
+        return job <= drawn or (bool(self._spans) and _fits(job, drawn + self._usable()[0]))
+
+    def _usable(self) -> list[int]:
+        """How many tokens can still go; one number for spans without a gap between them."""
         now_s, per_s = asyncio.get_running_loop().time(), self._per_s
-        usable, before = 0, None
-        for span in islice(self._spans, first, None):
-            if before is not None and not before.is_joined(span):
-                break
-            usable, before = usable + span.usable(now_s, per_s), span
-        return before is not None and recipients - usable <= math.ceil(MISSING * recipients) * (recipients > 1)
+        usable, before = list[int](), None
+        for span in self._spans:
+            if before is None or not before.is_joined(span):
+                usable.append(0)
+            usable[-1] += span.usable(now_s, per_s)
+            before = span
+        return usable
 
     def _next_s(self) -> float:
         """When something changes by itself."""
         now_s = asyncio.get_running_loop().time()
         begin_s = [span.begins_s for span in self._spans if span.begins_s > now_s]
-        return min([*begin_s, *(span.expires_s for span in islice(self._spans, 1))], default=math.inf)
+        return min([*begin_s, *(span.expires_s for span in list(self._spans)[:1])], default=math.inf)
 
     # --- asking ---
 
@@ -172,49 +182,37 @@ class GrantedTokens:
         """Ask for spans as long as something waits, until cancelled."""
         while True:
             self._for_ask.clear()
+            self._present()
             now_s = asyncio.get_running_loop().time()
             wanted = self.demand.wanted()
-            ask_s, self._listens = self._ask_s(wanted, now_s)
-            if ask_s > now_s:
-                await _until(self._for_ask, ask_s)
-            elif tokens := self._needs(wanted, now_s):
+            ask_s, tokens = self._due(wanted, now_s)
+            if tokens and ask_s <= now_s:
                 await self._ask(tokens)
             else:
-                self._listens = True
-                await _until(
-                    self._for_ask, max(self._spans[-1].expires_s, now_s + JOINED_S) if self._spans else math.inf
-                )
+                self._listens = not tokens
+                await _until(self._for_ask, ask_s if tokens else self._look_s(now_s))
 
-    def _ask_s(self, wanted: Wanted, now_s: float) -> tuple[float, bool]:
-        """When to look whether to ask, and whether what happens meanwhile may make it sooner."""
-        self._present()
-        if not self._per_s or not (wanted.waits or wanted.debt):
-            return math.inf, True
-        if not self._spans or self._is_blocked(wanted):
-            return now_s, True
-        last = self._spans[-1]
-        return max((last.begins_s + last.ends_s) / 2, last.ends_s - LEAD_S), False
-
-    def _is_blocked(self, wanted: Wanted) -> bool:
-        """Whether the next job waits for a span that nobody has asked for."""
-        needs = wanted.debt + next(iter(wanted.jobs), 0)
-        return needs > 0 and not any(self._is_covered(needs, first) for first in range(len(self._spans)))
-
-    def _needs(self, wanted: Wanted, now_s: float) -> int:
-        """How many tokens to ask for; 0: none."""
-        per_s, debt, jobs = self._per_s, wanted.debt, deque(wanted.jobs)
-        if not self._is_blocked(wanted):  # what we have pays for the first ones
-            held = sum(span.usable(now_s, per_s) for span in self._spans)
-            debt, held = max(0, debt - held), max(0, held - debt)
-            while jobs and jobs[0] <= held:
-                held -= jobs.popleft()
-        used = 0.0
-        if wanted.has_backlog and self._spans:
-            last = self._spans[-1]
-            used = likely(last.tokens, used=last.tokens - last.left, due=(now_s - last.begins_s) * per_s)
+    def _due(self, wanted: Wanted, now_s: float) -> tuple[float, int]:
+        """When to ask for how many tokens."""
+        per_s, spans = self._per_s, self._spans
+        if not per_s or not (wanted.waits or wanted.debt):
+            return now_s, 0
+        debt, jobs = _unpaid(wanted, self._usable())
+        used, due_s = 0.0, now_s
+        if spans and not debt and (len(jobs) < len(wanted.jobs) or not jobs):  # else the next job is held up
+            last = spans[-1]
+            due_s = max((last.begins_s + last.ends_s) / 2, last.ends_s - LEAD_S)
+            if now_s < due_s:
+                return due_s, 1
+            if wanted.has_backlog:
+                used = likely(last.tokens, used=last.tokens - last.left, due=(now_s - last.begins_s) * per_s)
         tokens = span_tokens(debt=debt, jobs=jobs, second=per_s / self.nodes, used=used)
         lost = math.ceil(max(0.0, self._trip_s - GRACE_S) * per_s)  # while nobody knows yet that they are ours
-        return tokens and tokens + lost
+        return due_s, tokens and tokens + lost
+
+    def _look_s(self, now_s: float) -> float:
+        """When to look again though nothing happens."""
+        return max(self._spans[-1].expires_s, now_s) + JOINED_S if self._spans else math.inf
 
     async def _ask(self, tokens: int) -> None:
         loop = asyncio.get_running_loop()
@@ -230,7 +228,7 @@ class GrantedTokens:
         self._is_told = False
         answered_s = loop.time()
         trip_s = answered_s - asked_s
-        self._trip_s = min(AGAIN_S, max(trip_s, self._trip_s + TRIP_WEIGHT * (trip_s - self._trip_s)))
+        self._trip_s = min(LONGEST_TRIP_S, max(trip_s, self._trip_s + TRIP_WEIGHT * (trip_s - self._trip_s)))
         self.nodes = max(1, grant.nodes)
         begins_s = answered_s + grant.wait_s  # no sooner than so, and its end no later than
         expires_s = asked_s + grant.wait_s + grant.span_s + GRACE_S
@@ -240,6 +238,22 @@ class GrantedTokens:
                 Span(begins_s=begins_s, ends_s=ends_s, expires_s=expires_s, tokens=grant.tokens, left=grant.tokens)
             )
         self._for_draw.set()
+
+
+def _fits(job: int, tokens: int) -> bool:
+    """Whether there are tokens for a job; of those for a large one, a few may be missing."""
+    return job - tokens <= (math.ceil(MISSING * job) if job > 1 else 0)
+
+
+def _unpaid(wanted: Wanted, usable: Sequence[int]) -> tuple[int, Sequence[int]]:
+    """The debt and the jobs that spans with so many tokens leave unpaid."""
+    debt, jobs = wanted.debt, deque(wanted.jobs)
+    for tokens in usable:
+        paid = min(debt, tokens)
+        debt, left = debt - paid, tokens - paid
+        while jobs and not debt and _fits(jobs[0], left):
+            left = max(0, left - jobs.popleft())
+    return debt, jobs
 
 
 async def _until(event: asyncio.Event, moment_s: float) -> None:

@@ -1,6 +1,7 @@
 """Messages that wait for the pause of a sender or a configuration set: when it is over, they come at once."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,13 +9,14 @@ from typing import Final
 from tank_mailer.core.errors import QueueError
 from tank_mailer.core.outcome import Concern
 from tank_mailer.core.pausing import by_operator
+from tank_mailer.flows.forever import forever
 from tank_mailer.flows.lease import BATCH
 from tank_mailer.ports import Queue
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-MOST: Final = 10_000  # handles; what is beyond comes when its time is over
+MOST: Final = 10_000  # handles, the newest; what is beyond comes when its time is over
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,27 +24,34 @@ class Hidden:
     """The handles of one lane's messages that are hidden for such a pause."""
 
     queue: Queue
-    _handles: dict[Concern, dict[str, str]] = field(default_factory=dict)
-    _to_show: asyncio.Queue[Concern] = field(default_factory=asyncio.Queue)
+    _handles: OrderedDict[str, tuple[Concern, str]] = field(default_factory=OrderedDict)
+    _over: asyncio.Queue[Concern] = field(default_factory=asyncio.Queue)
 
     def note(self, concern: Concern, queue_message_id: str, receipt_handle: str) -> None:
         """A message has been hidden for this sender's or set's pause."""
-        handles = self._handles.setdefault(concern, {})
-        if len(handles) < MOST:
-            handles[queue_message_id] = receipt_handle
+        self.forget(queue_message_id)
+        self._handles[queue_message_id] = concern, receipt_handle
+        if len(self._handles) > MOST:
+            self._handles.popitem(last=False)
+
+    def forget(self, queue_message_id: str) -> None:
+        """A message has come, or a fresh copy goes on for it: its handle is of no use any more."""
+        self._handles.pop(queue_message_id, None)
 
     def over(self, concern: Concern) -> None:
         """A pause is over."""
-        self._to_show.put_nowait(concern)
+        self._over.put_nowait(concern)
 
     async def run(self) -> None:
-        """Show what is over, until cancelled."""
-        while True:
-            concern = await self._to_show.get()
-            for held in [one for one in self._handles if concern in {one, by_operator(one)}]:
-                handles = list(self._handles.pop(held).values())
-                for start in range(0, len(handles), BATCH):
-                    await self._show(handles[start : start + BATCH])
+        """Show what waits no longer, until cancelled."""
+        await forever(self._wait_and_show)
+
+    async def _wait_and_show(self) -> None:
+        over = await self._over.get()
+        ids = [name for name, (concern, _) in self._handles.items() if over in {concern, by_operator(concern)}]
+        handles = [self._handles.pop(name)[1] for name in ids]
+        for start in range(0, len(handles), BATCH):
+            await self._show(handles[start : start + BATCH])
 
     async def _show(self, handles: Sequence[str]) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from tank_mailer.core.errors import QueueError, Reason
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 WAIT_S = 20  # SQS: long polling
 POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page looks like an empty queue
+MOST_POLLS = 4  # at once: forty messages a trip to the queue
 PASSING_FAILURES = 2
 TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
 
@@ -46,6 +48,7 @@ class Intake:
     visibility_s: int
     wait_s: int = WAIT_S
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _polls: set[asyncio.Task[None]] = field(default_factory=set)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
     _failed_polls: int = 0
@@ -62,13 +65,30 @@ class Intake:
         return len(self._tasks)
 
     async def run(self) -> None:
-        """Poll until `close`; the poll under way then comes to its end, for a cancelled one swallows messages."""
-        await forever(self._round, until=self._closing)
+        """Poll until `close`; polls under way then come to their end, for a cancelled one swallows messages."""
+        try:
+            await forever(self._round, until=self._closing)
+            while self._polls:
+                await asyncio.wait(self._polls)
+        finally:
+            for poll in self._polls:
+                poll.cancel()
 
     async def _round(self) -> None:
+        if len(self._polls) >= MOST_POLLS:
+            await asyncio.wait(self._polls, return_when=asyncio.FIRST_COMPLETED)
         limit = await self._room()
         if limit and not self._closing.is_set():
-            await self._poll(limit)
+            self.governor.ask(limit, self.lane)
+            poll = asyncio.create_task(self._poll(limit))
+            self._polls.add(poll)
+            poll.add_done_callback(partial(self._polled, limit))
+
+    def _polled(self, limit: int, poll: asyncio.Task[None]) -> None:
+        self._polls.discard(poll)
+        self.governor.ask(-limit, self.lane)
+        if not poll.cancelled() and (error := poll.exception()):
+            log.error("flow_crashed", exc_info=error)
 
     def polls_without(self) -> int:
         """Polls in a row that brought nothing."""
@@ -93,7 +113,7 @@ class Intake:
             return 0
         if not self.pauses.on_trial:
             return limit
-        if self.pauses.trial_is_taken or not self.governor.is_idle:  # one at a time
+        if self._polls or self.pauses.trial_is_taken or not self.governor.is_idle:  # one at a time
             await self._or_closing(self.pauses.change(), TRIAL_LOOK_S)
             return 0
         return 1
@@ -136,7 +156,9 @@ class Intake:
         if not task.cancelled() and (error := task.exception()):
             log.error("flow_crashed", exc_info=error)  # the message comes back when its lease ends
 
-    async def _or_closing(self, wait: Coroutine[None, None, T], timeout_s: float | None = None) -> T | None:
+    async def _or_closing(
+        self, wait: Coroutine[None, None, T] | asyncio.Future[T], timeout_s: float | None = None
+    ) -> T | None:
         """Wait for `wait`, but no longer than until `close` or the time-out; None then."""
         waiting = asyncio.ensure_future(wait)
         closing = asyncio.ensure_future(self._closing.wait())

@@ -83,10 +83,18 @@ def make_lane(
     queue, ledger, clock = outside.queue, outside.ledger, outside.clock
     keeper = LeaseKeeper(queue=queue, clock=clock, visibility_s=knobs.visibility_s)
     settler = Settler(queue=queue, keeper=keeper)
-    renewal = Renewal(queue=queue, ledger=ledger, settler=settler, keeper=keeper, clock=clock, life=knobs.life)
-    recorder = Recorder(lane=knobs.lane, policy=knobs.policy, ledger=ledger, pauses=pauses, clock=clock)
     hidden = Hidden(queue=queue)
     pauses.when_lifted(hidden.over)
+    renewal = Renewal(
+        queue=queue,
+        ledger=ledger,
+        settler=settler,
+        keeper=keeper,
+        clock=clock,
+        life=knobs.life,
+        renewed=hidden.forget,
+    )
+    recorder = Recorder(lane=knobs.lane, policy=knobs.policy, ledger=ledger, pauses=pauses, clock=clock)
     attempt = Attempt(
         lane=knobs.lane,
         owner=knobs.owner,

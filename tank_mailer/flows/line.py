@@ -4,8 +4,10 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-OUTFLOW_OF = 32  # starts that the outflow is measured over
+OUTFLOW_OF = 256  # starts that the outflow is measured over
+OUTFLOW_S = 0.5  # at least: a burst into free slots is no outflow
 TRIP_WEIGHT = 0.2  # of the newest receive in the running mean
+READY_WEIGHT = 0.05  # of the newest job: ten come at once
 BACKLOG_S = 3.0  # so long after a receive that was full, the queue is taken to hold more
 
 
@@ -40,6 +42,7 @@ class Line:
         ready: recipients of those that are near.
         ahead: recipients of all that have not gone.
         expected: messages received that still wait.
+        asked: messages that receives under way may bring.
         in_flight: requests.
         roomy: set when the answer to how many more to receive may have changed.
     """
@@ -52,9 +55,11 @@ class Line:
     ready: int = 0
     ahead: int = 0
     expected: int = 0
+    asked: int = 0
     in_flight: int = 0
     roomy: asyncio.Event = field(default_factory=asyncio.Event)
-    trip_s: float = 0.05
+    receive_s: float = 0.05
+    ready_s: float = 0.02
     _full_s: float = float("-inf")
     _starts: deque[float] = field(default_factory=lambda: deque(maxlen=OUTFLOW_OF))
 
@@ -118,8 +123,17 @@ class Line:
 
     def note_trip(self, seconds: float, now_s: float) -> None:
         """A receive that had messages to give took so long."""
-        self.trip_s += TRIP_WEIGHT * (seconds - self.trip_s)
+        self.receive_s += TRIP_WEIGHT * (seconds - self.receive_s)
         self._full_s = now_s
+
+    def note_ready(self, seconds: float) -> None:
+        """A job was looked up and written down so long after its receive, its wait for its turn apart."""
+        self.ready_s += READY_WEIGHT * (seconds - self.ready_s)
+
+    @property
+    def trip_s(self) -> float:
+        """How long it takes from asking the queue until a job may go."""
+        return self.receive_s + self.ready_s
 
     def has_backlog(self, now_s: float) -> bool:
         """Whether the queue is likely to hold more."""
@@ -129,7 +143,7 @@ class Line:
         """Jobs that started a second, lately."""
         if len(self._starts) < 2:  # noqa: PLR2004 - two points make a line
             return 0.0
-        return len(self._starts) / max(now_s - self._starts[0], 0.001)
+        return len(self._starts) / max(now_s - self._starts[0], OUTFLOW_S)
 
     @property
     def unseen(self) -> int:

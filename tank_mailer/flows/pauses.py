@@ -38,6 +38,7 @@ from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
+LATELY_S = 60.0  # a pause that comes again so soon was not over
 Probe = Callable[[], Awaitable[bool]]
 
 
@@ -86,6 +87,7 @@ class Pauses:
     _on_lift: list[Callable[[Concern], None]] = field(default_factory=list)
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _lifted: dict[Concern, tuple[float, float]] = field(default_factory=dict)  # when, and how often it was probed
     _watchers: set[asyncio.Future[None]] = field(default_factory=set)
 
     # --- looking ---
@@ -154,7 +156,7 @@ class Pauses:
 
     def views(self) -> list[PauseView]:
         """As others are told of them."""
-        now, now_s = self.clock.now(), self.clock.boot_s()
+        now, now_s = self.clock.now().replace(microsecond=0), self.clock.boot_s()
         return [
             PauseView(
                 concern=p.concern.kind,
@@ -162,7 +164,7 @@ class Pauses:
                 reason=p.reason,
                 since=p.since,
                 next_probe_at=p.until
-                or (now + timedelta(seconds=max(0.0, p.next_probe_s - now_s)) if self._is_probed(p) else None),
+                or (now + timedelta(seconds=round(max(0.0, p.next_probe_s - now_s))) if self._is_probed(p) else None),
                 on_trial=p.on_trial,
                 detail=p.detail,
                 lifted_by=self._lift(p.concern),
@@ -189,7 +191,15 @@ class Pauses:
         """Call `call` whenever a pause is over."""
         self._on_lift.append(call)
 
-    def begin(self, concern: Concern, reason: Reason, detail: str, *, until: datetime | None = None) -> None:
+    def begin(
+        self,
+        concern: Concern,
+        reason: Reason,
+        detail: str,
+        *,
+        until: datetime | None = None,
+        since: datetime | None = None,
+    ) -> None:
         """Pause, or go on with a pause whose trial failed; said once.
 
         Args:
@@ -197,11 +207,13 @@ class Pauses:
             reason: why.
             detail: in a sentence.
             until: when it is over by itself, where that is known.
+            since: when it began, if not now.
         """
         pause = self._pauses.get(concern)
         now_s = self.clock.boot_s()
         if pause is None:
-            pause = Pause(concern, reason, self.clock.now(), now_s + FIRST_PROBE_S, detail, until)
+            interval_s = self._first_interval_s(concern, now_s)
+            pause = Pause(concern, reason, since or self.clock.now(), now_s + interval_s, detail, until, interval_s)
             self._pauses[concern] = pause
             log.error(
                 "pause_begun",
@@ -209,7 +221,7 @@ class Pauses:
                 lane=name_of(concern) if self._extent(concern) in {Extent.LANE, Extent.POLLING} else None,
                 reason=reason,
                 detail=detail,
-                next_probe_s=FIRST_PROBE_S if self._is_probed(pause) else None,
+                next_probe_s=interval_s if self._is_probed(pause) else None,
                 until=until,
                 lifted_by=self._lift(concern),
                 remedy=REMEDIES.get(reason),
@@ -229,6 +241,11 @@ class Pauses:
             for call in self._on_stop:
                 call(None if extent is Extent.ALL else name_of(concern))
 
+    def _first_interval_s(self, concern: Concern, now_s: float) -> float:
+        """Longer than the last one where the same comes again at once: then what ended it proves little."""
+        lifted_s, interval_s = self._lifted.pop(concern, (-LATELY_S, 0.0))
+        return min(interval_s * 2, MAX_PROBE_S) if now_s - lifted_s < LATELY_S else FIRST_PROBE_S
+
     def look_again(self) -> None:
         """Look at once at whatever is looked at: somebody says that it is mended."""
         now_s = self.clock.boot_s()
@@ -243,6 +260,7 @@ class Pauses:
     def lift(self, concern: Concern) -> None:
         """It is over."""
         if pause := self._pauses.pop(concern, None):
+            self._lifted[concern] = self.clock.boot_s(), pause.interval_s
             self._let_go(pause, goes=True)
             seconds = (self.clock.now() - pause.since).total_seconds()
             log.info("pause_lifted", concern=concern.kind, reason=pause.reason, duration_s=round(seconds, 1))
@@ -328,18 +346,16 @@ class Pauses:
             pause.is_tried = goes
             pause.kept.set_result(goes)
 
-    async def change(self) -> None:
-        """Wait until any pause begins, is lifted or goes on trial."""
-        watcher = asyncio.get_running_loop().create_future()
+    def change(self) -> asyncio.Future[None]:
+        """Done when any pause begins, is lifted or goes on trial from now on."""
+        watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watchers.add(watcher)
-        try:
-            await watcher
-        finally:
-            self._watchers.discard(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+        return watcher
 
     def _tell_change(self) -> None:
         self._changed.set()
-        for watcher in self._watchers:
+        for watcher in tuple(self._watchers):
             if not watcher.done():
                 watcher.set_result(None)
 

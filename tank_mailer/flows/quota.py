@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -152,13 +153,16 @@ class QuotaWatch:
             pass
 
     async def _read(self) -> None:
+        with suppress(StoreError):  # whoever writes there says so
+            await self.read()
+            return
+        self._read_again_s = min(self._read_again_s, SOON_S)
+
+    async def read(self) -> None:
+        """Count what the store knows; raises `StoreError`."""
         began_s, answer = self.clock.boot_s(), self._answer
         self._read_s, self._read_again_s = began_s, EVERY_S  # `facts` may want another one meanwhile
-        try:
-            spent = await self.volume.spent(self.clock.now() - WINDOW - BUCKET)
-        except StoreError:  # whoever writes there says so
-            self._read_again_s = min(self._read_again_s, SOON_S)
-            return
+        spent = await self.volume.spent(self.clock.now() - WINDOW - BUCKET)
         while self._recent and self._recent[0][0] <= began_s - ON_RECORD_S:
             self._unrecorded -= self._recent.popleft()[1]
         self._twice = sum(recipients for ended_s, recipients in self._recent if ended_s <= began_s)

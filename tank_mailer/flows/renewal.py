@@ -23,6 +23,7 @@ class Renewal:
 
     Attributes:
         life: what the queue allows, as far as is known by now.
+        renewed: called with the id of a message that a fresh copy goes on for.
     """
 
     queue: Queue
@@ -31,6 +32,7 @@ class Renewal:
     keeper: LeaseKeeper
     clock: Clock
     life: Callable[[], QueueLife]
+    renewed: Callable[[str], None] = lambda _: None
 
     async def hide(self, lease: Lease, row: Row | None, delay_s: float) -> bool:
         """Hide a message for `delay_s` seconds, by a fresh copy where it would not live through it.
@@ -64,5 +66,6 @@ class Renewal:
         if row is not None and row.queue_message_id == message.queue_message_id:
             with suppress(StoreError):  # the copy then is a second message of its job, and adopts the row
                 await self.ledger.write(Change(row.rebound(copy_id, self.clock.now())))
+        self.renewed(message.queue_message_id)
         log.info("job_renewed", receive_count=message.receive_count, copy_id=copy_id)
         return True

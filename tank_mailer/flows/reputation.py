@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -177,14 +178,17 @@ class ReputationGuard:
     # --- looking ---
 
     async def _look(self) -> None:
+        with suppress(StoreError):  # whoever writes there says so
+            await self.read()
+            return
+        self._again_s = SOON_S
+
+    async def read(self) -> None:
+        """Judge what the store knows; raises `StoreError`."""
         state, now = self._state, self.clock.now()
         self._looked_s = self.clock.boot_s()
-        try:
-            tallies = {window: await self.volume.tally(now - length) for window, length in LENGTH.items()}
-            since = await self._since(state, now)
-        except StoreError:  # whoever writes there says so
-            self._again_s = SOON_S
-            return
+        tallies = {window: await self.volume.tally(now - length) for window, length in LENGTH.items()}
+        since = await self._since(state, now)
         self._again_s = EVERY_S
         self._tallies = tallies
         for kind in Kind:

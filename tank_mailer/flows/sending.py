@@ -100,6 +100,7 @@ class Sending:
     async def work(self, lease: Lease) -> None:
         """Settle a queue message, whatever its attempt ends in."""
         story = Story(lease, self.clock.boot_s())
+        self.hidden.forget(lease.message.queue_message_id)
         try:
             await self._walk(story)
         except StoreError as error:

@@ -28,6 +28,7 @@ class Tokens:
     _bucket: Bucket = field(default_factory=lambda: bucket(0.0))
     _drawn_s: float | None = None  # when the bucket was full, or may have been
     _credit: float = 0.0
+    _waits: asyncio.Timeout | None = None  # of the one who draws
     _rated: asyncio.Event = field(default_factory=asyncio.Event)
     _cut_s: float = float("-inf")
     _call_s: float = 0.0  # how long the longest call takes, lately
@@ -40,6 +41,7 @@ class Tokens:
         self.pace = self.pace.set_to(rate)
         if self.pace.current:
             self._rated.set()
+        self._hurry()
 
     def slow_down(self) -> None:
         """SES throttled: cut the rate, once a round trip."""
@@ -69,23 +71,29 @@ class Tokens:
 
     async def draw(self) -> None:
         """Wait for a token and take it."""
-        loop = asyncio.get_running_loop()
-        while True:
-            limiter = await self._adjusted()
-            if self._bucket.per_s * LOOK_S >= 1:
+        while not await self._drawn(await self._adjusted()):
+            pass
+        self._drawn_s = asyncio.get_running_loop().time()
+
+    async def _drawn(self, limiter: AsyncLimiter) -> bool:
+        """Whether a token was drawn; not, if it is time for another limiter."""
+        try:
+            async with asyncio.timeout(LOOK_S) as self._waits:
                 await limiter.acquire()
-                break
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await limiter.acquire()
-                    break
-            except TimeoutError:
-                pass
-        self._drawn_s = loop.time()
+        except TimeoutError:
+            return False
+        finally:
+            self._waits = None
+        return True
 
     def put_back(self, count: int) -> None:
-        """Return tokens that were drawn last."""
+        """Return tokens that were drawn last: who waits for one must not wait for that time again."""
         self._credit = max(self._credit, count)
+        self._hurry()
+
+    def _hurry(self) -> None:
+        if self._waits is not None and not self._waits.expired():
+            self._waits.reschedule(asyncio.get_running_loop().time())
 
     def start_at(self, moment_s: float) -> None:
         """Begin anew, without a token at that moment."""

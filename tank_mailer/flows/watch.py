@@ -8,13 +8,10 @@ from datetime import datetime
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.core.renewal import QueueLife
-from tank_mailer.flows.account import AccountWatch
 from tank_mailer.flows.forever import forever
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.ports import Queue, QueueFacts
 from tank_mailer.telemetry.log import get_logger
-
-__all__ = ["AccountWatch", "QueueWatch"]  # the former until its importers name its own module
 
 log = get_logger()
 

@@ -1,4 +1,4 @@
-"""What nodes tell each other, by way of the store: the pace, whose turn it is, how they are, what people have ordered."""
+"""What nodes tell each other by way of the store: the pace, whose turn it is, how they are, what people order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

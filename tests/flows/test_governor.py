@@ -3,30 +3,27 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from tank_mailer.core.lanes import LANES, ORDINARY, PRIORITY
 from tank_mailer.core.ledger import State
 from tank_mailer.core.outcome import Fault, Receipt
 from tank_mailer.flows.governor import FAR_S, Governor
+from tank_mailer.flows.line import Ticket
 from tank_mailer.flows.stop import Stop
-from tests.flows.conftest import MakeRig, Rig, SkippingLoop
+from tests.flows.conftest import MakeRig, Rig
 
 THROTTLE = Fault("Maximum sending rate exceeded.", "TooManyRequestsException", 429)
 LATE_S = 1e-4  # the loop's ticks
 
 
-def make_governor(rate: float, slots: int = 10) -> Governor:
-    governor = Governor(slots=slots, rate=0.0)
-    governor.set_rate(rate)
-    return governor
+def make_governor(rate: float, slots: int = 10, *, has_priority: bool = False) -> Governor:
+    return Governor(slots=slots, rate=rate, has_priority=has_priority)
 
 
 def recipients(count: int) -> list[str]:
@@ -54,164 +51,9 @@ def starts_of(rig: Rig) -> list[Start]:
 
 def assert_nothing_in_use(governor: Governor) -> None:
     assert governor.is_idle
-    assert not governor._waiting
-    assert governor._ready_tokens == 0
-    assert governor._in_use == 0
-    assert governor._turns.empty()
-
-
-# --- a property --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One job's way through the governor, as `Attempt` leads it.
-
-    Attributes:
-        after_s: between the job before and this one.
-        spared: recipients that the suppression list takes out between its nearness and its turn.
-        is_skipped: it ends between its nearness and its turn.
-        fails: nothing of it reaches SES.
-        cancel_s: when it is cancelled, from its entrance; None: never.
-    """
-
-    after_s: float
-    tokens: int
-    spared: int
-    begins_s: float
-    lasts_s: float
-    is_skipped: bool = False
-    fails: bool = False
-    cancel_s: float | None = None
-
-
-@dataclass(kw_only=True)
-class Course:
-    """What was seen of all visits."""
-
-    governor: Governor
-    starts: list[Start] = field(default_factory=list)
-    given_back: int = 0
-
-    async def visit(self, visit: Visit) -> None:
-        governor, tokens = self.governor, visit.tokens
-        ticket = governor.enter(tokens)
-        refund = True
-        try:
-            if (delay_s := await governor.near(ticket)) is not None:
-                assert delay_s == 0 or delay_s > FAR_S
-                self.given_back += 1
-                return
-            await asyncio.sleep(visit.begins_s)
-            if visit.is_skipped:
-                return
-            tokens = max(1, tokens - visit.spared)
-            if not await governor.turn(ticket, tokens):
-                self.given_back += 1
-                return
-            refund = visit.fails
-            if not visit.fails:
-                self.starts.append(Start(asyncio.get_running_loop().time(), tokens))
-            await asyncio.sleep(visit.lasts_s)
-        finally:
-            governor.leave(ticket, refund=refund)
-
-
-async def go(visits: list[Visit], changes: list[tuple[float, float | str]], *, rate: float, slots: int) -> Course:
-    """Let all visits happen, and change the rate meanwhile (a number, or a word for something else)."""
-    course = Course(governor=make_governor(rate, slots))
-    running = asyncio.create_task(course.governor.run())
-
-    async def change() -> None:
-        for after_s, what in changes:
-            await asyncio.sleep(after_s)
-            match what:
-                case "throttled":
-                    course.governor.slow_down()
-                case "halt":
-                    course.governor.halt()
-                case float():
-                    course.governor.set_rate(what)
-                case _:
-                    raise AssertionError(what)
-
-    changing = asyncio.create_task(change())
-    tasks = list[asyncio.Task[None]]()
-    for visit in visits:
-        await asyncio.sleep(visit.after_s)
-        task = asyncio.create_task(course.visit(visit))
-        tasks.append(task)
-        if visit.cancel_s is not None:
-            asyncio.get_running_loop().call_later(visit.cancel_s, task.cancel)
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    await changing
-    assert [result for result in results if isinstance(result, Exception)] == []
-    await asyncio.sleep(1000)  # debts are paid
-    assert not running.done()
-    running.cancel()
-    return course
-
-
-def on_skipping_loop(story: Coroutine[Any, Any, Course]) -> Course:
-    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        return runner.run(story)
-
-
-def some_visits(*, fails: bool) -> st.SearchStrategy[list[Visit]]:
-    return st.lists(
-        st.builds(
-            Visit,
-            after_s=st.sampled_from([0.0, 0.0, 0.01, 0.3, 2.0]),
-            tokens=st.sampled_from([1, 1, 1, 2, 7, 50]),
-            spared=st.sampled_from([0, 0, 0, 1, 3]),
-            begins_s=st.sampled_from([0.0, 0.005]),
-            lasts_s=st.sampled_from([0.0, 0.1, 3.0, 30.0]),
-            is_skipped=st.sampled_from([False, False, False, True]),
-            fails=st.booleans() if fails else st.just(False),
-            cancel_s=st.none() | st.floats(0, 20),
-        ),
-        max_size=40,
-    )
-
-
-RATES = st.sampled_from([0.5, 1.0, 5.0, 12.6, 100.0])
-CHANGES = st.lists(
-    st.tuples(st.floats(0, 10), RATES | st.sampled_from(["throttled", "halt"])),
-    max_size=4,
-)
-
-
-def assert_pace_was_kept(
-    course: Course, visits: list[Visit], changes: list[tuple[float, float | str]], rate: float
-) -> None:
-    """No second exceeds the fastest rate that was ever set by more than the largest job."""
-    fastest = max([rate, *(what for _, what in changes if isinstance(what, float))])
-    assert fullest_second(course.starts) <= fastest + max((visit.tokens for visit in visits), default=0)
-
-
-@settings(max_examples=150, deadline=None)
-@given(visits=some_visits(fails=False), changes=CHANGES, rate=RATES, slots=st.integers(1, 10))
-def test_slots_and_tokens_are_conserved(
-    visits: list[Visit], changes: list[tuple[float, float | str]], rate: float, slots: int
-) -> None:
-    """Cancelled, halted, skipped, given back, at whatever moment: the pace holds and nothing stays behind."""
-    course = on_skipping_loop(go(visits, changes, rate=rate, slots=slots))
-
-    assert_nothing_in_use(course.governor)
-    assert_pace_was_kept(course, visits, changes, rate)
-    assert course.governor._debt == 0
-    assert course.governor._credit <= 1, "what a cancelled turn had drawn already"
-
-
-@settings(max_examples=100, deadline=None)
-@given(visits=some_visits(fails=True), changes=CHANGES, rate=RATES, slots=st.integers(1, 10))
-def test_whatever_happens_slots_come_free(
-    visits: list[Visit], changes: list[tuple[float, float | str]], rate: float, slots: int
-) -> None:
-    """A slot or a place that is lost is lost until the restart."""
-    course = on_skipping_loop(go(visits, changes, rate=rate, slots=slots))
-
-    assert_nothing_in_use(course.governor)
+    assert (governor.in_use, [governor.waiting(lane) for lane in LANES]) == (0, [0, 0])
+    for line in governor._lines.values():
+        assert (line.ready, len(line.tickets), len(line.turns), len(line.waiting)) == (0, 0, 0, 0)
 
 
 # --- its turn ----------------------------------------------------------------------------------------
@@ -336,10 +178,10 @@ async def test_a_halt_gives_back_who_waits_and_who_has_asked_for_a_slot() -> Non
 
     governor.halt()
     assert not await behind
+    assert not await head, "promised nothing yet: a slot and a token are given in one breath"
     assert await governor.near(waiting) == 0
-    assert not head.done(), "already promised the next slot: its job looks at the pauses once more"
+    assert governor.in_flight(ORDINARY) == 1
     governor.leave(sending)
-    assert await head
     for ticket in (turning, ready, waiting, gone):
         governor.leave(ticket)
     await asyncio.sleep(5)
@@ -407,6 +249,285 @@ async def test_an_account_whose_rate_falls_to_nothing_stops_sending_but_not_the_
 async def _turn(governor: Governor, ticket: Any) -> None:
     assert await governor.near(ticket) is None
     assert await governor.turn(ticket, 1)
+
+
+# --- lanes -------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Gang:
+    """Jobs that wait for their turn, and the order in which they went."""
+
+    governor: Governor
+    went: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def come(self, name: str, tokens: int = 1, lane: str = ORDINARY) -> None:
+        self.tasks.append(asyncio.create_task(self._turn(name, tokens, lane)))
+
+    async def _turn(self, name: str, tokens: int, lane: str) -> None:
+        ticket = self.tickets[name] = self.governor.enter(tokens, lane)
+        is_near = await self.governor.near(ticket) is None
+        if is_near and await self.governor.turn(ticket, tokens):
+            self.went.append(name)
+        else:
+            self.refused.append(name)
+            self.governor.leave(ticket)
+
+    def leave(self, name: str, *, refund: bool = False) -> None:
+        self.governor.leave(self.tickets[name], refund=refund)
+
+
+async def test_who_goes_is_chosen_only_when_the_token_is_there() -> None:
+    """A code that comes while a newsletter waits for its token goes with that token."""
+    gang = Gang(governor=make_governor(1.0, has_priority=True))
+    running = asyncio.create_task(gang.governor.run())
+    for name in ("first", "second"):
+        gang.come(name)
+    await asyncio.sleep(0.9)
+    gang.come("code", lane=PRIORITY)
+    await asyncio.sleep(3)
+
+    assert gang.went == ["code", "first", "second"][: len(gang.went)]
+    assert gang.went[0] == "code"
+    running.cancel()
+
+
+async def test_the_priority_lane_owns_two_slots() -> None:
+    """However long SES takes over ordinary mail."""
+    gang = Gang(governor=make_governor(100.0, slots=4, has_priority=True))
+    running = asyncio.create_task(gang.governor.run())
+    for n in range(4):
+        gang.come(f"ordinary-{n}")
+    await asyncio.sleep(1)
+    assert gang.went == ["ordinary-0", "ordinary-1"]
+    for n in range(4):
+        gang.come(f"code-{n}", lane=PRIORITY)
+    await asyncio.sleep(1)
+
+    assert gang.went[2:] == ["code-0", "code-1"], "all four are in use"
+    assert (gang.governor.in_flight(PRIORITY), gang.governor.in_flight(ORDINARY), gang.governor.in_use) == (2, 2, 4)
+    assert (gang.governor.waiting(PRIORITY), gang.governor.waiting(ORDINARY)) == (2, 2)
+    gang.leave("ordinary-0")
+    await asyncio.sleep(1)
+    assert gang.went[4:] == ["code-2"], "a slot that falls free is the priority lane's"
+    running.cancel()
+
+
+async def test_an_alarm_is_near_at_once_whatever_waits() -> None:
+    governor = make_governor(1.0, has_priority=True)
+    ordinary = [governor.enter(1) for _ in range(20)]
+    alarm = governor.enter(1, PRIORITY)
+    await asyncio.sleep(0)
+
+    assert alarm.near.done()
+    assert [ticket.near.done() for ticket in ordinary].count(True) <= 2
+
+
+async def test_the_priority_lanes_long_poll_is_always_open() -> None:
+    """An empty one costs the other lane nothing; what it brings goes first."""
+    governor = make_governor(1.0, has_priority=True)
+    alone = governor.room(ORDINARY)
+    for _ in range(30):
+        governor.enter(1)
+    governor.expect(30)
+    assert governor.room(ORDINARY) == 0
+    assert governor.room(PRIORITY) == 2
+    governor.expect(1, PRIORITY)
+    assert governor.room(PRIORITY) == 1
+    governor.expect(1, PRIORITY)
+    assert governor.room(PRIORITY) == 0, "received and waiting: these are its two"
+
+    assert make_governor(1.0, has_priority=True).room(ORDINARY) == alone
+
+
+async def test_a_busy_priority_lane_asks_for_whole_batches() -> None:
+    """Calls are money there too; what waits on the ordinary lane does not count."""
+    governor = make_governor(50.0, has_priority=True)
+    governor.expect(90)
+    for _ in range(90):
+        governor.enter(1)
+
+    assert governor.room(PRIORITY) == 10
+
+
+async def test_an_ordinary_lane_behind_many_alarms_still_has_something_for_its_floor() -> None:
+    """It counts all that is ahead of it; but a lane that asks for nothing has nothing to go with."""
+    governor = make_governor(14.0, has_priority=True)
+    for _ in range(10):
+        governor.enter(5, PRIORITY)
+
+    assert governor.room(ORDINARY) == 2, "two seconds of a tenth of the rate"
+    governor.enter(1)
+    governor.enter(1)
+    governor.expect(2)
+    assert governor.room(ORDINARY) == 0
+
+
+async def test_one_lane_halts_alone() -> None:
+    gang = Gang(governor=make_governor(1.0, has_priority=True))
+    gang.come("newsletter")
+    gang.come("code", lane=PRIORITY)
+    await asyncio.sleep(0)
+    gang.governor.halt(ORDINARY)
+    running = asyncio.create_task(gang.governor.run())
+    await asyncio.sleep(5)
+
+    assert (gang.went, gang.refused) == (["code"], ["newsletter"])
+    running.cancel()
+
+
+# --- limits ------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Quota:
+    """A limit with room for so many; may halt its lane once there is none."""
+
+    left: int | None
+    governor: Governor | None = None
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def room(self, lane: str) -> int | None:
+        return self.left
+
+    def took(self, lane: str, recipients: int) -> None:
+        self.calls.append(("took", lane, recipients))
+        if self.left is not None:
+            self.left -= recipients
+            if self.left <= 0 and self.governor is not None:
+                self.governor.halt()
+
+    def gave_back(self, lane: str, recipients: int) -> None:
+        self.calls.append(("gave_back", lane, recipients))
+
+    def ended(self, lane: str, recipients: int) -> None:
+        self.calls.append(("ended", lane, recipients))
+
+
+async def test_a_job_goes_while_there_is_any_room_and_those_after_it_are_given_back() -> None:
+    """SES accepts a request while any quota is left (aws-facts 1.4)."""
+    gang = Gang(governor=make_governor(100.0))
+    gang.governor.limits += [Quota(left=None), Quota(left=1)]
+    running = asyncio.create_task(gang.governor.run())
+    gang.come("large", 50)
+    gang.come("late")
+    await asyncio.sleep(5)
+
+    assert (gang.went, gang.refused) == (["large"], ["late"])
+    gang.leave("large")
+    assert_nothing_in_use(gang.governor)
+    running.cancel()
+
+
+async def test_a_limit_that_pauses_from_within_takes_nobody_back_who_goes() -> None:
+    """The quota is used up by this very job: it goes, the others do not, and nothing is counted twice."""
+    gang = Gang(governor=make_governor(100.0))
+    gang.governor.limits.append(Quota(left=1, governor=gang.governor))
+    running = asyncio.create_task(gang.governor.run())
+    for n in range(5):
+        gang.come(f"job-{n}")
+    await asyncio.sleep(1)
+
+    assert gang.went == ["job-0"]
+    assert sorted(gang.refused) == [f"job-{n}" for n in range(1, 5)]
+    gang.leave("job-0")
+    assert_nothing_in_use(gang.governor)
+    assert not running.done()
+    running.cancel()
+
+
+async def test_limits_are_told_what_goes_what_comes_back_and_what_is_over() -> None:
+    gang = Gang(governor=make_governor(100.0, has_priority=True))
+    quota = Quota(left=None)
+    gang.governor.limits.append(quota)
+    running = asyncio.create_task(gang.governor.run())
+    gang.come("sent", 3)
+    await asyncio.sleep(1)
+    gang.come("never-left", 2, PRIORITY)
+    await asyncio.sleep(1)
+    gang.leave("sent")
+    gang.leave("never-left", refund=True)
+    gang.leave("never-left", refund=True)
+
+    assert quota.calls == [
+        ("took", ORDINARY, 3),
+        ("took", PRIORITY, 2),
+        ("ended", ORDINARY, 3),
+        ("gave_back", PRIORITY, 2),
+        ("ended", PRIORITY, 2),
+    ]
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("left", "expected", "asked", "room"),
+    [
+        pytest.param(None, 0, 0, 10, id="no-limit"),
+        pytest.param(4, 0, 0, 4, id="no-more-than-may-go"),
+        pytest.param(4, 1, 0, 3, id="less-what-is-received"),
+        pytest.param(4, 0, 3, 1, id="less-what-is-asked-for"),
+        pytest.param(0, 0, 0, 0, id="nothing-without-room"),
+        pytest.param(-49, 0, 0, 0, id="nothing-in-debt"),
+    ],
+)
+async def test_nothing_is_received_that_may_not_go(left: int | None, expected: int, asked: int, room: int) -> None:
+    governor = make_governor(100.0)
+    governor.limits += [Quota(left=left), Quota(left=40)]
+    line = governor._lines[ORDINARY]
+    line._starts.extend([-0.1] * 200)  # so many go that receives overlap
+    governor.expect(expected)
+    governor.ask(asked)
+
+    assert governor.room() == room
+
+
+async def test_who_waits_for_room_looks_again_when_a_limit_has_changed() -> None:
+    """The quota's window has moved on: nobody else would say so."""
+    governor = make_governor(100.0)
+    quota = Quota(left=0)
+    governor.limits.append(quota)
+    waiting = asyncio.create_task(governor.wait_for_room())
+    await asyncio.sleep(100)
+    assert not waiting.done()
+    quota.left = 5
+    governor.look_again()
+
+    assert await waiting == 5
+
+
+# --- refunds -----------------------------------------------------------------------------------------
+
+
+async def test_the_debt_of_a_job_that_never_left_is_nobodys() -> None:
+    gang = Gang(governor=make_governor(1.0))
+    running = asyncio.create_task(gang.governor.run())
+    gang.come("large", 50)
+    await asyncio.sleep(3)
+    assert gang.went == ["large"]
+    gang.leave("large", refund=True)
+    gang.come("small")
+    await asyncio.sleep(0.01)
+
+    assert gang.went == ["large", "small"], "nor need it wait for a token: one was paid already"
+    running.cancel()
+
+
+async def test_time_that_has_passed_does_not_come_back() -> None:
+    """Others went since: SES would count both in one second."""
+    gang = Gang(governor=make_governor(1.0))
+    running = asyncio.create_task(gang.governor.run())
+    for n in range(4):
+        gang.come(f"job-{n}")
+    await asyncio.sleep(2.5)
+    assert gang.went == ["job-0", "job-1"]
+    gang.leave("job-0", refund=True)
+    await asyncio.sleep(0.1)
+
+    assert gang.went == ["job-0", "job-1"]
+    running.cancel()
 
 
 # --- stopping ----------------------------------------------------------------------------------------
@@ -489,9 +610,11 @@ async def test_a_bug_in_one_job_is_told_and_costs_no_other(make_rig: MakeRig) ->
 
     rig = make_rig(broken, slots=1)
     rig.put_many(3)
-    async with rig.running():
-        await rig.until(lambda: not rig.queue.left)
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.until(lambda: not rig.queue.left)
 
+    assert [line["event"] for line in lines].count("flow_crashed") == 1
     assert {row.state for row in rig.ledger.rows.values()} == {State.ACCEPTED}
     assert [rig.sent(f"job-{n}") for n in range(3)] == [2, 1, 1]
     assert rig.governor.is_idle

@@ -680,6 +680,16 @@ async def test_after_a_stop_the_other_goes_on_soon(nodes: Nodes) -> None:
     assert nodes.overlaps == []
 
 
+async def test_whatever_wakes_the_other_meanwhile_it_asks_in_time(nodes: Nodes) -> None:
+    await asyncio.sleep(RENEW_S - 0.2)
+    nodes.two.notifier.nudge()
+    await asyncio.sleep(0.1)
+    await nodes.one.stop()
+    nodes.two.outbox.add("order-1")
+
+    await nodes.until_all_are_told(within_s=2.0)
+
+
 async def test_after_a_death_the_other_goes_on_within_its_turn(nodes: Nodes) -> None:
     nodes.write(*(f"order-{n}" for n in range(500)))
     await asyncio.sleep(2.0)

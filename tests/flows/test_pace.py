@@ -1,12 +1,15 @@
 """The pace: smooth from the first second, in recipients, without starving anybody; and few calls."""
 
 import asyncio
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tank_mailer.core.ledger import State
 from tank_mailer.core.outcome import Fault, Receipt
+from tank_mailer.flows.governor import Governor
 from tests.flows.conftest import MakeRig
 
 THROTTLE = Fault("Maximum sending rate exceeded.", "TooManyRequestsException", 429)
@@ -136,3 +139,139 @@ async def test_leases_are_extended_while_a_request_takes_long(make_rig: MakeRig)
 
     assert len(rig.mailer.sent) == 1
     assert rig.queue.hidden, "extended"
+
+
+# --- throttling --------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Ses:
+    """Lets so many through in a sliding second, others' mail aside.
+
+    Attributes:
+        leaves: recipients a second that other senders leave; 0: it throttles all.
+    """
+
+    leaves: float
+    passed: list[float] = field(default_factory=list)
+    throttled: list[float] = field(default_factory=list)
+
+    def send(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        lately = len(self.passed) - bisect_left(self.passed, now_s - 1)
+        (self.passed if lately + 1 <= self.leaves else self.throttled).append(now_s)
+        return lately + 1 <= self.leaves
+
+    def throttled_between(self, from_s: float, to_s: float) -> int:
+        return bisect_left(self.throttled, to_s) - bisect_left(self.throttled, from_s)
+
+
+async def keep_sending(governor: Governor, ses: Ses, *, call_s: float = 0.06) -> None:
+    """Endless mail; what is throttled waits a second, as tenacity lets it."""
+
+    async def job() -> None:
+        ticket = governor.enter(1)
+        try:
+            assert await governor.near(ticket) is None
+            assert await governor.turn(ticket, 1)
+            await asyncio.sleep(call_s)
+            has_passed = ses.send()
+        finally:
+            governor.leave(ticket)
+        if not has_passed:
+            governor.slow_down()
+            await asyncio.sleep(1)
+
+    async def worker() -> None:
+        while True:
+            await job()
+
+    await asyncio.gather(*(worker() for _ in range(10)))
+
+
+async def until_s(seconds: float) -> None:
+    await asyncio.sleep(seconds - asyncio.get_running_loop().time())
+
+
+async def test_another_sender_on_the_account_is_learned_and_forgotten() -> None:
+    """He takes more than half; the rest is used, with few throttles, and all of it soon after he has stopped."""
+    governor, ses = Governor(slots=10, rate=12.6), Ses(leaves=14)
+    tasks = [asyncio.create_task(governor.run()), asyncio.create_task(keep_sending(governor, ses))]
+    await until_s(60)
+    assert not ses.throttled
+    ses.leaves = 5
+    await until_s(660)
+
+    assert ses.throttled_between(120, 660) <= 540 / 10, "one in ten seconds, and not one in two"
+    used = bisect_left(ses.passed, 660) - bisect_left(ses.passed, 120)
+    assert used >= 0.8 * 5 * 540
+
+    ses.leaves = 14
+    await until_s(660 + 180)
+    assert governor.current_rate >= 0.98 * 12.6, "within three minutes"
+    for task in tasks:
+        task.cancel()
+
+
+@pytest.mark.parametrize("rate", [1.0, 12.6, 45.0])
+async def test_after_a_storm_of_five_minutes_the_rate_is_back_within_one(rate: float) -> None:
+    """SES throttles all, at whatever rate: that says nothing about the rate."""
+    governor, ses = Governor(slots=10, rate=rate), Ses(leaves=2 * rate)
+    tasks = [asyncio.create_task(governor.run()), asyncio.create_task(keep_sending(governor, ses))]
+    await until_s(60)
+    ses.leaves = 0
+    await until_s(360)
+    assert governor.current_rate < 0.4 * rate
+    ses.leaves = 2 * rate
+    await until_s(360 + 60)
+
+    assert governor.current_rate >= 0.98 * rate
+    for task in tasks:
+        task.cancel()
+
+
+async def test_the_answers_of_one_round_trip_count_once() -> None:
+    """Ten requests were in flight when SES began to throttle, and take three seconds each."""
+    governor, ses = Governor(slots=10, rate=12.6), Ses(leaves=100)
+    tasks = [asyncio.create_task(governor.run()), asyncio.create_task(keep_sending(governor, ses, call_s=3.0))]
+    await until_s(30)
+    ses.leaves = 0
+    await until_s(32.9)
+
+    assert len(ses.throttled) > 1
+    assert governor.current_rate == pytest.approx(0.7 * 12.6, rel=0.05)
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_raise_and_a_cut_count_at_once_even_while_a_token_is_waited_for() -> None:
+    """At a token in ten seconds, whoever waits for the next one must not sleep through the raise."""
+    governor = Governor(slots=10, rate=0.1)
+    running = asyncio.create_task(governor.run())
+    ticket = governor.enter(1)
+    going = asyncio.create_task(governor.turn(ticket, 1))
+    await asyncio.sleep(2)
+    governor.set_rate(10.0)
+    await asyncio.sleep(0.2)
+    assert going.done()
+    governor.set_rate(0.1)
+    later = [asyncio.create_task(governor.turn(governor.enter(1), 1)) for _ in range(2)]
+    await asyncio.sleep(9)
+    assert [turn.done() for turn in later] == [True, False], "what had leaked until then is one token"
+    running.cancel()
+    later[1].cancel()
+
+
+async def test_a_slow_rate_recovers_while_a_token_is_waited_for() -> None:
+    """One in twenty seconds is what a storm leaves of the sandbox's rate."""
+    governor = Governor(slots=10, rate=1.0)
+    running = asyncio.create_task(governor.run())
+    for _ in range(10):
+        governor.slow_down()
+        await asyncio.sleep(1)
+    assert governor.current_rate < 0.1
+    going = asyncio.create_task(governor.turn(governor.enter(1), 1))
+    await asyncio.sleep(10)
+
+    assert going.done()
+    running.cancel()

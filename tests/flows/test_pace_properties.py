@@ -4,11 +4,11 @@ import asyncio
 import random
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +23,7 @@ from tests.flows.conftest import SkippingLoop
 from tests.grants_fake import FakePace
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 TICKS_S = 1e-4  # of the loop's time
 MOST = 50  # SES: recipients in one call
@@ -39,7 +40,9 @@ class LateLoop(SkippingLoop):
         self.chance = random.Random(7)
 
     @override
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         return super().call_at(when + self.chance.uniform(0, self.late_s), callback, *args, context=context)
 
 
@@ -192,19 +195,22 @@ class Course:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [result for result in results if isinstance(result, Exception)] == []
 
-    async def flood(self, seconds: float, sizes: Sequence[int] = (1,), lane: str = ORDINARY) -> None:
+    async def flood(
+        self, seconds: float, sizes: Sequence[int] = (1,), lane: str = ORDINARY, call_s: float = 0.06
+    ) -> None:
         """As many as can go, for a while."""
         tasks, number, end_s = set[asyncio.Task[None]](), 0, now_s() + seconds
         while now_s() < end_s:
+            self.governor.note_trip(0.05, lane)  # the queue holds more
             for _ in range(20):
                 if self.governor.waiting(lane) > 1.5 * self.governor.current_rate / self.governor.nodes:
                     break
-                task = asyncio.create_task(self.visit(Visit(0, sizes[number % len(sizes)], lane, lasts_s=0.06)))
+                task = asyncio.create_task(self.visit(Visit(0, sizes[number % len(sizes)], lane, lasts_s=call_s)))
                 number += 1
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 await asyncio.sleep(0)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(min(0.02 + 0.2 / self.governor.rate, 0.1))
         self.governor.halt()
         await asyncio.gather(*tasks)
 
@@ -216,12 +222,14 @@ async def run_course(visits: Sequence[Visit], changes: Changes, *, rate: float, 
     await asyncio.gather(course.visits(visits), course.change(changes))
     await asyncio.sleep(1000)  # debts are paid, the rate has recovered
     assert not running.done()
-    await asyncio.sleep(0)
     assert_nothing_is_left(course.governor)
+    course.governor.limits.clear()
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, LateLoop)
+    loop.late_s = 0.0
     after = Course(governor=course.governor)
     began_s = now_s()
-    await after.flood(20)
-    course.governor.limits.remove(after.books)
+    await after.flood(max(3.0, 10 / course.governor.rate))
     least = 0.97 * bucket(course.governor.rate).per_s * (now_s() - began_s) - 2
     if slots >= 10:  # else they are what holds it up
         assert sum(start.tokens for start in after.starts) >= least, "nothing is lost"
@@ -259,7 +267,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     visits=st.lists(VISITS, max_size=40),
     changes=CHANGES,
@@ -327,7 +335,7 @@ class Alarm:
 @BRIEF
 @given(
     sizes=st.lists(SIZES, min_size=1, max_size=5),
-    alarms=st.lists(st.builds(Alarm, after_s=st.floats(0, 9), tokens=st.integers(1, 5)), min_size=1, max_size=15),
+    alarms=st.lists(st.builds(Alarm, after_s=st.floats(0, 3), tokens=st.integers(1, 5)), min_size=1, max_size=8),
     rate=st.sampled_from([5.0, 12.6, 100.0]),
     slots=st.integers(1, 10),
     call_s=st.sampled_from([0.06, 0.5, 3.0]),
@@ -341,9 +349,7 @@ def test_a_priority_job_waits_for_one_call_one_debt_and_one_token(
         course = Course(governor=Governor(slots=slots, rate=rate, has_priority=True))
         governor = course.governor
         running = asyncio.create_task(governor.run())
-        ordinary = [
-            asyncio.create_task(course.visit(Visit(0, sizes[n % len(sizes)], lasts_s=call_s))) for n in range(2000)
-        ]
+        flood = asyncio.create_task(course.flood(1000, sizes, call_s=call_s))
         waits = list[float]()
         for alarm in alarms:
             await asyncio.sleep(alarm.after_s)
@@ -353,19 +359,19 @@ def test_a_priority_job_waits_for_one_call_one_debt_and_one_token(
             assert await governor.turn(ticket, alarm.tokens)
             waits.append(now_s() - came_s)
             governor.leave(ticket)
-        for task in (running, *ordinary):
+        for task in (running, flood):
             task.cancel()
-        await asyncio.gather(running, *ordinary, return_exceptions=True)
+        await asyncio.gather(running, flood, return_exceptions=True)
         return waits
 
     waits = play(story())
 
     own_s = call_s if slots <= 2 else 0.0  # of more than two slots, it owns two
     own_debt = max(alarm.tokens for alarm in alarms)  # of the alarm just before
-    assert max(waits) <= own_s + (max(max(sizes), own_debt) + 1) / bucket(rate).per_s + 2 * TICKS_S
+    assert max(waits) <= own_s + (max(*sizes, own_debt) + 1) / bucket(rate).per_s + 2 * TICKS_S
 
 
-@BRIEF
+@settings(max_examples=15, deadline=None)
 @given(
     priority=st.lists(SIZES, min_size=1, max_size=5),
     ordinary=st.lists(SIZES, min_size=1, max_size=5),
@@ -376,8 +382,8 @@ def test_the_ordinary_lane_keeps_its_floor_and_no_more(priority: list[int], ordi
 
     async def story() -> Counter[str]:
         course = Course(governor=Governor(slots=20, rate=rate, has_priority=True))
-        running = asyncio.create_task(course.governor.run())
-        await asyncio.gather(course.flood(200, priority, PRIORITY), course.flood(200, ordinary, ORDINARY))
+        running, seconds = asyncio.create_task(course.governor.run()), 800 / rate
+        await asyncio.gather(course.flood(seconds, priority, PRIORITY), course.flood(seconds, ordinary))
         running.cancel()
         return course.books.took_
 
@@ -429,20 +435,22 @@ class Life:
     is_killed: bool
 
 
-SECONDS = 30.0
+SECONDS = 15.0
 LIVES = st.builds(
-    Life, from_s=st.sampled_from([0.0, 0.0, 0.33, 9.0]), to_s=st.sampled_from([11.7, 20.0]), is_killed=st.booleans()
+    Life, from_s=st.sampled_from([0.0, 0.0, 0.33, 5.0]), to_s=st.sampled_from([9.7, 12.0]), is_killed=st.booleans()
 )
 
 
-@BRIEF
+@settings(max_examples=25, deadline=None)
 @given(
     lives=st.lists(LIVES, min_size=1, max_size=2),
-    rate=st.sampled_from([1.0, 12.6, 45.0, 180.0]),
+    rate=st.sampled_from([1.0, 12.6, 45.0]),
     sizes=st.lists(SIZES, min_size=1, max_size=5) | st.just([1]),
     trip_s=st.sampled_from([0.0, 0.002, 0.008]),
 )
-def test_nodes_that_come_and_die_share_one_rate(lives: list[Life], rate: float, sizes: list[int], trip_s: float) -> None:
+def test_nodes_that_come_and_die_share_one_rate(
+    lives: list[Life], rate: float, sizes: list[int], trip_s: float
+) -> None:
     """Together never faster than the account allows, and not slower either."""
 
     async def story() -> Cluster:
@@ -462,30 +470,32 @@ def test_nodes_that_come_and_die_share_one_rate(lives: list[Life], rate: float, 
     lacking = (len(lives) + 1) * (largest > 1) * (MISSING * largest + 1)
     assert fullest_second(starts) <= rate * (1 + GRACE_S) + largest + lacking
     taken = sum(course.books.took_.total() for course in cluster.courses)
-    killed = sum(life.is_killed for life in lives)
     per_s = bucket(rate).per_s
-    lost = 1 + killed * max(per_s, largest) + 0.5 * per_s * len(lives)  # a span each; what comes and goes
-    assert taken >= 0.97 * per_s * SECONDS - lost - largest
+    lost = 2 * len(lives) * max(per_s / 2, largest)  # who leaves takes along the present span and the next
+    assert taken >= 0.97 * per_s * SECONDS - lost - largest - 2
 
 
 @pytest.mark.parametrize("rate", [12.6, 45.0, 180.0])
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [[1], [50, 1, 7, 33, 12, 2, 21, 48]], ids=["small-jobs", "of-1-to-50"])
-@pytest.mark.parametrize("trip_s", [0.0, 0.003])
-def test_nodes_use_all_of_the_rate(rate: float, nodes: int, sizes: list[int], trip_s: float) -> None:
-    """As one would alone; with about one ask a second for each."""
+def test_nodes_use_all_of_the_rate(rate: float, nodes: int, sizes: list[int]) -> None:
+    """As one would alone; with about one ask a second for each, and not one into the debt of another."""
+    seconds = 15.0
 
     async def story() -> Cluster:
-        cluster = Cluster(rate=rate, pace=FakePace(there_s=trip_s, back_s=trip_s))
+        cluster = Cluster(rate=rate, pace=FakePace(there_s=0.003, back_s=0.003))
         await asyncio.gather(
-            *(cluster.live(f"n{n}", from_s=0.1 * n, to_s=62, sizes=sizes, is_killed=False) for n in range(nodes))
+            *(
+                cluster.live(f"n{n}", from_s=0.1 * n, to_s=2 + seconds, sizes=sizes, is_killed=False)
+                for n in range(nodes)
+            )
         )
         return cluster
 
     cluster = play(story())
 
-    sent = sum(start.tokens for start in cluster.starts if 1 < start.at_s <= 61)
-    asked = sum(1 < asked.at_s <= 61 for asked in cluster.pace.asked)
-    print(rate, nodes, sizes, trip_s, sent / 60 / bucket(rate).per_s, asked / nodes / 60, fullest_second(cluster.starts) - rate)
-    assert sent >= 0.97 * 60 * bucket(rate).per_s - max(sizes)
-    assert asked <= 2 * 60 * nodes
+    sent = sum(start.tokens for start in cluster.starts if 1 < start.at_s <= 1 + seconds)
+    asked = sum(1 < asked.at_s <= 1 + seconds for asked in cluster.pace.asked)
+    assert sent >= 0.97 * seconds * bucket(rate).per_s - max(sizes)  # one may fall on the other side
+    assert asked <= 1.6 * seconds * nodes
+    assert fullest_second(cluster.starts) <= rate * (1 + GRACE_S) + max(sizes)

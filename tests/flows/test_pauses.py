@@ -236,7 +236,7 @@ async def test_a_kept_job_goes_on_when_the_pause_is_lifted_by_others() -> None:
 async def test_everybody_who_waits_for_a_change_hears_of_it() -> None:
     """Two changes in one breath, and waiters that have gone: nobody is told twice, nobody is missed."""
     pauses = Pauses(clock=FakeClock())
-    waiting = [asyncio.create_task(pauses.change()) for _ in range(3)]
+    waiting = [pauses.change() for _ in range(3)]
     await asyncio.sleep(1)
     waiting[0].cancel()
     await asyncio.sleep(1)
@@ -244,7 +244,7 @@ async def test_everybody_who_waits_for_a_change_hears_of_it() -> None:
     pauses.lift(ACCOUNT)
     await asyncio.gather(*waiting[1:])
 
-    later = asyncio.create_task(pauses.change())
+    later = pauses.change()
     await asyncio.sleep(100)
     assert not later.done(), "what was before does not count"
     begin(pauses, SENDER)
