@@ -12,7 +12,7 @@ from tank_mailer.adapters.clock import store_now, store_seconds
 from tank_mailer.adapters.rows import storable
 from tank_mailer.adapters.schema import audit, nodes, orders
 from tank_mailer.adapters.store import Store, insert_for
-from tank_mailer.core.view import FRESH_S, NodeView, read_view
+from tank_mailer.core.view import FRESH_S, NodeView, read_view, still_there
 from tank_mailer.ports import Clock
 from tank_mailer.ports.nodes import Action, Order, Posted
 
@@ -70,7 +70,7 @@ def read_board(connection: sa.Connection, clock: Clock, *, owner: str | None = N
         nodes.c.seen_at.between(now_s - FRESH_S, now_s + FRESH_S),  # ahead of us: the server's clock was set back
     )
     seen = [view for at, text in connection.execute(query) if (view := _read_view(at, text)) is not None]
-    return Posted(given, sorted(seen, key=lambda view: (view.node, view.process)))
+    return Posted(given, sorted(still_there(seen), key=lambda view: (view.node, view.process)))
 
 
 def write_order(connection: sa.Connection, engine: AsyncEngine, order: Order) -> None:

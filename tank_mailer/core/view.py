@@ -151,6 +151,15 @@ class NodeView:
         return shape
 
 
+def still_there(views: Sequence[NodeView]) -> list[NodeView]:
+    """Without those that a later process of the same node has taken the place of: they were killed."""
+    return [
+        view
+        for view in views
+        if not any(other.node == view.node and other.started_at >= view.seen_at for other in views if other != view)
+    ]
+
+
 # --- to JSON ---------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from tank_mailer.core.jobholds import attempt_hold, doubt_hold, lost_hold, own_p
 from tank_mailer.core.lanes import LANES, ORDINARY
 from tank_mailer.core.lanestanding import LaneStanding, stand_of
 from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.pausing import Lift
 
 PERSON_OR_DAEMON: Final = frozenset({HoldKind.NO_DAEMON, HoldKind.NOT_SERVED, HoldKind.OPERATOR})
 
@@ -213,11 +214,11 @@ def _expected(holds: Sequence[Hold], situation: Situation, *, turn_s: float | No
     now = situation.now
     blocking = [hold for hold in holds if hold.blocks]
     times = [hold.until for hold in blocking if hold.until is not None]
-    needs_somebody = any(hold.kind in PERSON_OR_DAEMON for hold in blocking)
+    needs_somebody = any(hold.kind in PERSON_OR_DAEMON or hold.lifted_by == Lift.PERSON for hold in blocking)
     if turn_s is not None and not needs_somebody:
         times.append(now + timedelta(seconds=turn_s))
     at = max(times, default=now)
-    is_certain = turn_s is not None and all(hold.is_over_then for hold in blocking)
+    is_certain = turn_s is not None and not needs_somebody and all(hold.is_over_then for hold in blocking)
     if is_certain and not any(hold.kind is HoldKind.TRICKLE for hold in holds):
         return Expected(at, Bound.ABOUT)
     return Expected(at, Bound.NOT_BEFORE) if at > now else None

@@ -13,6 +13,7 @@ from tank_mailer.core.pausing import SHARED_REASONS
 from tank_mailer.core.view import NodeView
 from tank_mailer.flows.forever import forever
 from tank_mailer.flows.pauses import Pauses
+from tank_mailer.flows.suspicion import WHOSE
 from tank_mailer.ports import Clock
 from tank_mailer.ports.nodes import Action, Board, Order
 from tank_mailer.telemetry.log import get_logger
@@ -86,7 +87,7 @@ class BoardKeeper:
             is_ours = order.who == OURSELVES and lane is not None
             concern = Concern(Concerned.SUSPECT, lane or "") if is_ours else Concern(Concerned.OPERATOR, order.scope)
             reason = Reason.QUEUE_SUSPECT if is_ours else Reason.OPERATOR
-            detail = f"{order.who} said so"  # a person's note may name somebody: it stays on the board
+            detail = WHOSE if is_ours else f"{order.who} said so"  # a person's note may name somebody: no log has it
             self.pauses.begin(concern, reason, detail, since=order.at)
             return
         lanes = LANES if order.scope == ALL else (lane,) if lane else ()

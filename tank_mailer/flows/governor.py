@@ -90,7 +90,8 @@ class Governor:
 
     def enter(self, tokens: int, lane: str = ORDINARY) -> Ticket:
         """Join the queue; follow with `near`, `turn` and, whatever happens, `leave`."""
-        ticket = Ticket(tokens, lane, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        ticket = Ticket(tokens, lane, loop.create_future(), loop.create_future())
         self._tokens.look()
         wait_s = self._ahead(lane) / self._share if self._share else 0.0
         if self._closed:
@@ -122,7 +123,6 @@ class Governor:
         line.resize(ticket, tokens)
         if self._closed:
             return False
-        ticket.go = asyncio.get_running_loop().create_future()
         line.turns.append(ticket)
         self._stir()
         return await ticket.go
@@ -184,12 +184,10 @@ class Governor:
 
     async def run(self) -> None:
         """Hand out slots and tokens, until cancelled."""
-        if self._granted is None:
-            await self._hand_out()
-            return
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._granted.run())
-            both.create_task(self._hand_out())
+        async with asyncio.TaskGroup() as works:
+            works.create_task(self._hand_out())
+            if self._granted is not None:
+                works.create_task(self._granted.run())
 
     async def _hand_out(self) -> None:
         while True:
@@ -204,11 +202,15 @@ class Governor:
             self._start(ticket)
             while self._debt > 0:
                 await self._draw(is_debt=True)
-                if self._debt > 0:
-                    self._debt -= 1
-                else:  # refunded meanwhile
-                    self._put_back(1)
-                self._approach()
+                self._pay()
+
+    def _pay(self) -> None:
+        """Use a token that was drawn for the debt."""
+        if self._debt > 0:
+            self._debt -= 1
+        else:  # refunded meanwhile
+            self._put_back(1)
+        self._approach()
 
     def _next(self) -> str | None:
         """The lane that goes next, if any can."""
@@ -225,7 +227,7 @@ class Governor:
         while (lane := self._next()) is not None:
             line = self._lines[lane]
             ticket = line.turns[0]
-            if ticket.go is None or ticket.go.done():
+            if ticket.go.done():
                 line.turns.popleft()  # cancelled; it is about to leave
             elif any((left := limit.room(lane)) is not None and left <= 0 for limit in self.limits):
                 line.refuse(ticket)
@@ -246,8 +248,7 @@ class Governor:
         self._in_use += 1
         self._debt += ticket.tokens - 1
         self._last = ticket
-        if ticket.go is not None:
-            ticket.go.set_result(True)
+        ticket.go.set_result(True)
         for limit in self.limits:
             limit.took(lane, ticket.tokens)
         self._approach()

@@ -147,8 +147,7 @@ class GrantedTokens:
         self.tokens.put_back(count)
         span = self._paced
         span.left = min(span.tokens, span.left + count)
-        if span not in self._spans:
-            self._spans.appendleft(span)
+        self._spans = deque([span, *(other for other in self._spans if other is not span)])
 
     def fits(self, job: int, *, drawn: int = 0) -> bool:
         """Whether the span that is now has tokens for all recipients of a job, but for a few.

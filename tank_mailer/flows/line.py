@@ -25,7 +25,7 @@ class Ticket:
     tokens: int
     lane: str
     near: asyncio.Future[float | None]
-    go: asyncio.Future[bool] | None = None
+    go: asyncio.Future[bool]
     is_ready: bool = False  # near, and not gone yet
     went_s: float | None = None
 
@@ -79,9 +79,8 @@ class Line:
 
     def resize(self, ticket: Ticket, tokens: int) -> None:
         """It has fewer recipients than it had."""
-        if ticket in self.tickets:
-            self.ahead += tokens - ticket.tokens
         if ticket.is_ready:
+            self.ahead += tokens - ticket.tokens
             self.ready += tokens - ticket.tokens
         ticket.tokens = tokens
 
@@ -109,7 +108,7 @@ class Line:
     def refuse(self, ticket: Ticket) -> None:
         """It may not go now."""
         self.drop(ticket)
-        if ticket.go is not None and not ticket.go.done():
+        if not ticket.go.done():
             ticket.go.set_result(False)
 
     def halt(self) -> None:

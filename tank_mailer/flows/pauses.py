@@ -218,6 +218,7 @@ class Pauses:
             log.error(
                 "pause_begun",
                 concern=concern.kind,
+                scope=concern.name.partition("/")[0] if concern.kind is Concerned.OPERATOR else None,
                 lane=name_of(concern) if self._extent(concern) in {Extent.LANE, Extent.POLLING} else None,
                 reason=reason,
                 detail=detail,

@@ -232,8 +232,15 @@ class QuotaWatch:
     def _resumes_at(self, lane: str, now: datetime) -> datetime | None:
         return self._quota.resumes_at(lane, pending=self._begun - self._twice, now=now)
 
+    def _uncounted_leave_at(self, lane: str, now: datetime) -> datetime | None:
+        """When what the store does not count yet has left the window, if that brings enough room."""
+        uncounted = self._begun - self._twice
+        room = self._quota.room(lane, pending=uncounted, now=now) or 0
+        return now + WINDOW + BUCKET if room + uncounted >= self._quota.enough else None
+
     def _pause(self, lane: str, now: datetime) -> None:
-        until = self._resumes_at(lane, now) or self._exceeded_until or now + ASKED_AGAIN
+        known = self._resumes_at(lane, now) or self._exceeded_until
+        until = known or self._uncounted_leave_at(lane, now) or now + ASKED_AGAIN
         self._paused[lane] = until
         self._changed.set()
         self.pauses.begin(Concern(Concerned.QUOTA, lane), Reason.QUOTA_EXCEEDED, self._describe(now), until=until)

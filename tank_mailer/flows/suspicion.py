@@ -8,6 +8,7 @@ from tank_mailer.flows.pauses import Pauses
 from tank_mailer.ports import Ledger
 
 MOST_INVALID = 20  # DESIGN 7
+WHOSE = f"{MOST_INVALID} jobs in a row cannot be read, and never one that can: whose queue is it?"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -49,6 +50,5 @@ class Suspicion:
         self._invalid = 0
         self.is_ours = await self.ledger.knows_lane(self.lane)
         if not self.is_ours:
-            detail = f"{MOST_INVALID} jobs in a row cannot be read, and never one that can: whose queue is it?"
-            self.pauses.begin(self.concern, Reason.QUEUE_SUSPECT, detail)
+            self.pauses.begin(self.concern, Reason.QUEUE_SUSPECT, WHOSE)
         return not self.is_ours

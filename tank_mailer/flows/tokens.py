@@ -71,8 +71,9 @@ class Tokens:
 
     async def draw(self) -> None:
         """Wait for a token and take it."""
-        while not await self._drawn(await self._adjusted()):
-            pass
+        is_drawn = False
+        while not is_drawn:
+            is_drawn = await self._drawn(await self._adjusted())
         self._drawn_s = asyncio.get_running_loop().time()
 
     async def _drawn(self, limiter: AsyncLimiter) -> bool:

@@ -270,7 +270,7 @@ LOG_EVENTS: Final = (
         "pause_begun",
         "error",
         "Something is not worked on.",
-        ("concern", "lane", "reason", "detail", "next_probe_s", "until", "lifted_by", "remedy"),
+        ("concern", "scope", "lane", "reason", "detail", "next_probe_s", "until", "lifted_by", "remedy"),
     ),
     LogEvent("pause_probed", "info", "One job is tried, to see whether it is over.", ("concern", "reason")),
     LogEvent("pause_prolonged", "warning", "It is not over.", ("concern", "reason", "detail")),

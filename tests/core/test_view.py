@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tank_mailer.core.view import LaneView, NodeView, OutcomeView, PauseView, QuotaView, ReputationView, read_view
+from tank_mailer.core.view import (
+    LaneView,
+    NodeView,
+    OutcomeView,
+    PauseView,
+    QuotaView,
+    ReputationView,
+    read_view,
+    still_there,
+)
 
 AT = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 LONELY = NodeView("mail-1", "4f1d", "1.4.0", AT, AT)
@@ -183,3 +192,14 @@ def test_a_view_of_nobody_or_of_no_time_is_none(name: str, value: object) -> Non
 def test_no_object_is_no_view(shape: object) -> None:
     with pytest.raises(ValueError, match="no object"):
         read_view(shape)
+
+
+def test_a_killed_process_whose_node_runs_again_is_no_longer_there() -> None:
+    """For half a minute it would else count as a node that goes on, or one that is paused."""
+    at = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    killed = NodeView(node="a", process="1", version="", started_at=at, seen_at=at + timedelta(seconds=60))
+    anew = NodeView(node="a", process="2", version="", started_at=at + timedelta(seconds=65), seen_at=at)
+    beside = NodeView(node="b", process="3", version="", started_at=at, seen_at=at)
+
+    assert still_there([killed, anew, beside]) == [anew, beside]
+    assert still_there([killed, beside]) == [killed, beside]

@@ -205,6 +205,29 @@ async def test_a_turn_that_was_cancelled_is_passed_over_by_a_halt() -> None:
     assert_nothing_in_use(governor)
 
 
+async def test_a_token_that_finds_its_job_cancelled_is_the_next_ones() -> None:
+    """In one breath with its token: the job has not left yet."""
+    gang = Gang(governor=make_governor(1.0))
+    running = asyncio.create_task(gang.governor.run())
+    for name in ("first", "second"):
+        gang.come(name)
+    await asyncio.sleep(0.5)
+    assert gang.governor.waiting(ORDINARY) == 2
+    gang.tickets["first"].go.cancel()
+    await asyncio.sleep(0.6)
+
+    assert gang.went == ["second"]
+    gang.come("third")
+    await asyncio.sleep(0.5)
+    gang.tickets["third"].go.cancel()
+    await asyncio.sleep(0.6)
+    gang.come("fourth")
+    await asyncio.sleep(0.01)
+    assert gang.went == ["second", "fourth"], "nor is it lost where nobody else waits just then"
+    running.cancel()
+    await asyncio.gather(*gang.tasks, return_exceptions=True)
+
+
 async def test_after_the_close_nobody_gets_in_and_nobody_goes() -> None:
     """A drain: what had begun when it came is given back before its request."""
     governor = make_governor(10.0)

@@ -40,22 +40,24 @@ class Node:
         self.governor = Governor(slots=self.slots, rate=self.rate, has_priority=True, grants=self.pace.node(self.name))
         self.works.append(asyncio.create_task(self.governor.run()))
 
-    def come(self, name: str, tokens: int = 1, lane: str = ORDINARY, *, call_s: float = 0.0) -> asyncio.Task[None]:
-        self.works.append(asyncio.create_task(self._job(name, tokens, lane, call_s)))
+    def come(
+        self, name: str, tokens: int = 1, lane: str = ORDINARY, *, call_s: float = 0.0, fails: bool = False
+    ) -> asyncio.Task[None]:
+        self.works.append(asyncio.create_task(self._job(name, tokens, lane, call_s, fails=fails)))
         return self.works[-1]
 
     def come_many(self, sizes: Sequence[int]) -> None:
         for n, size in enumerate(sizes):
             self.come(f"job-{n}", size)
 
-    async def _job(self, name: str, tokens: int, lane: str, call_s: float) -> None:
+    async def _job(self, name: str, tokens: int, lane: str, call_s: float, *, fails: bool) -> None:
         ticket = self.governor.enter(tokens, lane)
         try:
             if await self.governor.near(ticket) is None and await self.governor.turn(ticket, tokens):
                 self.starts.append(Start(name, asyncio.get_running_loop().time(), tokens))
                 await asyncio.sleep(call_s)
         finally:
-            self.governor.leave(ticket)
+            self.governor.leave(ticket, refund=fails)
 
     @property
     def went(self) -> list[str]:
@@ -255,6 +257,51 @@ async def test_a_turn_that_is_cancelled_leaves_its_token_in_the_span() -> None:
 
     assert node.went == ["job-1", "job-2"]
     assert node.starts[0].at_s == pytest.approx(1 / PER_S, abs=PROMPT_S)
+    await node.stop()
+
+
+async def test_what_never_left_leaves_its_tokens_in_the_span() -> None:
+    """Nobody else may use them; the next job need not wait for other ones."""
+    node = Node(pace=FakePace())
+    node.come("never-left", 10, fails=True)
+    await asyncio.sleep(0.2)
+    node.come("next", 9)
+    await asyncio.sleep(0.1)
+
+    assert node.went == ["never-left", "next"]
+    assert [asked.tokens for asked in node.pace.asked] == [10]
+    node.come("alone", fails=True)
+    await asyncio.sleep(3)
+    asked = len(node.pace.asked)
+    node.come("last")
+    await asyncio.sleep(3)
+    assert node.went == ["never-left", "next", "alone", "last"]
+    assert len(node.pace.asked) == asked + 1, "what is older than its span is lost"
+    await node.stop()
+
+
+async def test_the_last_token_of_a_span_can_come_back_too() -> None:
+    node = Node(pace=FakePace())
+    node.come("never-left", fails=True)
+    await asyncio.sleep(1 / PER_S + PROMPT_S)
+    node.come("next")
+    await asyncio.sleep(2 * PROMPT_S)
+
+    assert node.went == ["never-left", "next"]
+    assert len(node.pace.asked) == 1
+    await node.stop()
+
+
+async def test_the_ordinary_lane_keeps_its_floor_in_what_is_asked_for() -> None:
+    """A large job is not put off span by span for alarms that came before it."""
+    node = Node(pace=FakePace(), slots=100)
+    for n in range(60):
+        node.come(f"alarm-{n}", lane=PRIORITY)
+    node.come("newsletter", 20)
+    await asyncio.sleep(4)
+
+    assert "newsletter" in node.went
+    assert node.went.index("newsletter") == 9, "after nine alarms a recipient is owed"
     await node.stop()
 
 

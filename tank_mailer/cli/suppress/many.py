@@ -16,6 +16,7 @@ import typer
 from tank_mailer.adapters import desk_suppressions
 from tank_mailer.adapters.desk import Desk
 from tank_mailer.adapters.desk_suppressions import Entered
+from tank_mailer.adapters.desk_walk import ENTRIES, with_rest
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave
@@ -171,15 +172,16 @@ async def _import(desk: Desk, text: TextFile, now: datetime, *, name: str, reaso
     entered, ended = Entered(), 0
     good = (one for one in read_entries(text.lines(), now) if not isinstance(one, BadLine))
     with progress_bar("taking", total=None) as bar:
-        while page := list(islice(good, desk_suppressions.PAGE)):
+        while page := list(islice(good, ENTRIES)):
             entries = [_with_reason(entry, reason) for _, entry in page if entry.is_in_force(now)]
-            now_entered, _ = await desk_suppressions.enter(
-                desk,
-                entries,
-                action="suppress import",
-                subject=storable(name),
-                detail=f"lines {page[0][0]} to {page[-1][0]}",
-            )
+            async with with_rest(desk):
+                now_entered, _ = await desk_suppressions.enter(
+                    desk,
+                    entries,
+                    action="suppress import",
+                    subject=storable(name),
+                    detail=f"lines {page[0][0]} to {page[-1][0]}",
+                )
             entered += now_entered
             ended += len(page) - len(entries)
             bar.move(len(page))

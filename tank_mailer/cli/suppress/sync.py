@@ -10,6 +10,7 @@ from tank_mailer.adapters import account_list, database, desk_suppressions
 from tank_mailer.adapters.account_list import AccountList, AccountListError
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, open_desk
+from tank_mailer.adapters.desk_walk import ENTRIES, pages, with_rest
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, EXIT_OUTSIDE, leave, outside_or_exit, who
 from tank_mailer.cli.suppress.account import open_account_list
@@ -126,11 +127,11 @@ async def _compare(desk: Desk, account: AccountList, run: _Run) -> Drift:
 async def _mend(desk: Desk, account: AccountList, run: _Run, drift: Drift) -> None:
     here = list(entries_here(drift, desk.clock.now()))
     with progress_bar("entering here", total=len(here)) as bar:
-        for start in range(0, len(here), desk_suppressions.PAGE):
-            page = here[start : start + desk_suppressions.PAGE]
-            entered, _ = await desk_suppressions.enter(
-                desk, page, action=ACTION, subject="here", detail="from SES's list", rule=from_account
-            )
+        for page in pages(here, ENTRIES):
+            async with with_rest(desk):
+                entered, _ = await desk_suppressions.enter(
+                    desk, page, action=ACTION, subject="here", detail="from SES's list", rule=from_account
+                )
             run.done.added_here += entered.added
             run.done.changed_here += entered.changed
             bar.move(len(page))
