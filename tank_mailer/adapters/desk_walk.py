@@ -42,7 +42,7 @@ async def reading(desk: Desk) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def by_turns(desk: Desk) -> AsyncIterator[AsyncConnection]:
-    """One transaction of many in a row; on SQLite it ends with a rest as long as its work.
+    """One transaction of many in a row; on SQLite it ends with a rest as long as its work, or `REST_S`.
 
     SQLite's lock goes to whoever asks first, and who has waited asks ever more rarely: without rests others would get
     it by chance, or too late.

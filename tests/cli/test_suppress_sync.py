@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from typer.testing import Result
 
 from tank_mailer.adapters import account_list
+from tank_mailer.adapters.desk import Desk
+from tank_mailer.adapters.desk_walk import ENTRIES, with_rest
 from tank_mailer.core.address import address_hash
 from tank_mailer.standin import Standin
 from tank_mailer.standin.suppressed import Suppressed
@@ -99,6 +102,27 @@ def test_both_lists_are_brought_together(run: Run, store: StoreFile, standin: St
         ("suppress sync", "c@example.com"),
     ]
     assert run("suppress", "check", "a@example.com").exit_code == 3
+
+
+def test_the_daemon_gets_its_turn_after_each_page(
+    run: Run, store: StoreFile, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first comparison may enter a hundred thousand addresses."""
+    rested = list[Desk]()
+
+    @asynccontextmanager
+    async def noted(desk: Desk) -> AsyncIterator[None]:
+        async with with_rest(desk):
+            yield
+        rested.append(desk)
+
+    monkeypatch.setattr("tank_mailer.cli.suppress.sync.with_rest", noted)
+    list_there(standin, *(f"user{n}@example.com" for n in range(2 * ENTRIES + 1)))
+
+    assert run("suppress", "sync", "--apply").exit_code == 0
+
+    assert len(rested) == 3
+    assert store.audit == [("suppress sync", "here")] * 3
 
 
 def test_what_a_person_removed_stays_removed(run: Run, store: StoreFile, standin: Standin) -> None:

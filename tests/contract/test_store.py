@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from tank_mailer.adapters import schema
+from tank_mailer.adapters.rows import receipt_columns
 from tank_mailer.adapters.sickness import sick
 from tank_mailer.adapters.store import LOOK_AT_DISK_S, Store
 from tank_mailer.core.errors import Reason, StoreError
@@ -162,6 +163,15 @@ async def test_recipients_of_a_failed_commit_are_counted_when_it_is_written_at_l
 
     assert await store.write(change)
     assert await counted(store) == [("mail-1", 1)]
+
+
+async def test_only_a_mails_first_receipt_is_news(store_bench: StoreBench) -> None:
+    """Another node may have kept it a moment ago, and has counted it."""
+    values = [receipt_columns(make_receipt(ses_message_id=name), source="event") for name in ("ses-1", "ses-2")]
+    store = store_bench.ledger
+    await store.transact(lambda connection: store.add_receipts(connection, values[:1]))
+
+    assert await store.transact(lambda connection: store.add_receipts(connection, values)) == {"ses-2"}
 
 
 async def test_a_day_of_mail_adds_up(store_bench: StoreBench) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tank_mailer.adapters import schema
 from tank_mailer.adapters.event_book import SqlEventBook
-from tank_mailer.adapters.volume import LATE_S, PAGE, SqlVolume
+from tank_mailer.adapters.volume import KEPT, LATE_S, PAGE, SqlVolume
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.event import EventKind
 from tank_mailer.core.ledger import Row, State
@@ -367,6 +367,19 @@ async def test_more_than_a_page_at_one_moment(volume: SqlVolume, now: datetime) 
     await put(volume, schema.events, *(bad(now, recipient=f"user-{n}@example.org") for n in range(many)))
 
     assert (await volume.tally(now - DAY)).bounces == many
+
+
+async def test_what_goes_with_the_volume_is_not_remembered_for_ever(
+    store_bench: StoreBench, volume: SqlVolume, now: datetime
+) -> None:
+    """A daemon runs for months."""
+    await put_mail(volume, "ses-1", now)
+    await put(volume, schema.events, bad(now), bad(now, EventKind.COMPLAINT))
+    assert await volume.tally(now) == Tally(bounces=1, complaints=1)
+
+    store_bench.clock.boot += (KEPT + MINUTE).total_seconds()
+
+    assert await volume.tally(now) == Tally()
 
 
 async def test_little_is_read_again(volume: SqlVolume, store_bench: StoreBench, now: datetime) -> None:

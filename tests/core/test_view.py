@@ -198,7 +198,8 @@ def test_a_killed_process_whose_node_runs_again_is_no_longer_there() -> None:
     """For half a minute it would else count as a node that goes on, or one that is paused."""
     at = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
     killed = NodeView(node="a", process="1", version="", started_at=at, seen_at=at + timedelta(seconds=60))
-    anew = NodeView(node="a", process="2", version="", started_at=at + timedelta(seconds=65), seen_at=at)
+    later = at + timedelta(seconds=65)
+    anew = NodeView(node="a", process="2", version="", started_at=later, seen_at=later)
     beside = NodeView(node="b", process="3", version="", started_at=at, seen_at=at)
 
     assert still_there([killed, anew, beside]) == [anew, beside]
