@@ -17,13 +17,13 @@ from tank_mailer.core.lanes import ORDINARY, PRIORITY
 from tank_mailer.core.ledger import Row
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.renewal import QueueLife
+from tank_mailer.flows.account import AccountWatch
 from tank_mailer.flows.doubts import Doubts
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lane import Knobs, Lane, Outside, make_lane
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.stop import Hand, Stop, drain
 from tank_mailer.flows.tallies import Tallies
-from tank_mailer.flows.account import AccountWatch
 from tank_mailer.telemetry.log import Recipients
 from tests.builders import make_body
 from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeEventBook, FakeLedger, FakeMailer, FakeQueue

@@ -104,7 +104,7 @@ async def test_a_sender_that_lost_its_verification_for_a_weekend(make_rig: MakeR
 
 
 async def test_when_a_senders_pause_is_over_its_hidden_jobs_come_at_once(make_rig: MakeRig) -> None:
-    """They wait for the pause, not for a time of their own. (A fresh copy has no handle yet: its delay goes by first.)"""
+    """They wait for the pause, not for a time of their own; a fresh copy has no handle yet, and its delay goes by."""
     rig = make_rig()
     concern = Concern(Concerned.OPERATOR, "sender/shop@example.com")
     rig.pauses.begin(concern, Reason.OPERATOR, "who is that?")
