@@ -112,15 +112,9 @@ class GrantedTokens:
     def _present(self) -> Span | None:
         """The span that is now; those that are over are dropped."""
         now_s, spans = asyncio.get_running_loop().time(), self._spans
-        while spans and (not spans[0].left or now_s > spans[0].expires_s or self._is_overtaken(now_s)):
+        while spans and (not spans[0].left or now_s > spans[0].expires_s):
             spans.popleft()
         return spans[0] if spans and now_s >= spans[0].begins_s else None
-
-    def _is_overtaken(self, now_s: float) -> bool:
-        """Whether another one has begun, after somebody else's."""
-        return (
-            len(self._spans) > 1 and now_s >= self._spans[1].begins_s and not self._spans[0].is_joined(self._spans[1])
-        )
 
     # --- drawing ---
 

@@ -85,9 +85,9 @@ async def test_nothing_is_asked_for_nobody() -> None:
 async def test_messages_that_were_received_are_asked_for_before_they_are_read() -> None:
     """The way to the store and back takes no time of the pace."""
     node = Node(pace=FakePace(there_s=0.05, back_s=0.05))
+    await asyncio.sleep(5)
     node.governor.expect(3)
-    await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.06)
 
     assert [asked.tokens for asked in node.pace.asked] == [3]
     await node.stop()
