@@ -193,7 +193,7 @@ def _print_standing(given: Given, *, but: Scope | None) -> None:
 def _print_nodes(given: Given) -> None:
     names = names_of(given.after.others)
     if not names:
-        say("No daemon is alive on this store: it holds as soon as one runs.")
+        say("No daemon is alive on this store: the next one that runs obeys.")
     elif given.order is None:
         say(f"Alive: {', '.join(names)}.")
     else:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from tank_mailer.core.lanes import LANES
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.pausing import Extent, extent_of
 from tank_mailer.core.scope import OperatorPause
 from tank_mailer.core.view import NodeView, PauseView
+
+A_PERSON: Final = "a person"
 
 
 class HoldKind(StrEnum):
@@ -206,7 +209,7 @@ def order_hold(order: OperatorPause) -> Hold:
         name=order.scope.text,
         reason="operator",
         since=order.since,
-        lifted_by="a person",
+        lifted_by=A_PERSON,
         remedy=f"`{order.scope.resume}`",
     )
 

@@ -123,6 +123,7 @@ class NodeView:
         set_rate: the same without any cut.
         account_rate: what SES allows; None: not known.
         nodes: how many share it.
+        account: what AWS holds against the account: sandbox, probation and the like.
         outcomes: how many attempts ended so, since the start.
     """
 
@@ -134,6 +135,7 @@ class NodeView:
     rate: float = 0.0
     set_rate: float = 0.0
     account_rate: float | None = None
+    account: Sequence[str] = ()
     nodes: int = 1
     slots: int = 0
     slots_in_use: int = 0

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from tank_mailer.core.holds import Hold, HoldKind, Situation
+from tank_mailer.core.holds import A_PERSON, Hold, HoldKind, Situation
 from tank_mailer.core.jobholds import attempt_hold, doubt_hold, lost_hold, own_pauses, wait_holds
 from tank_mailer.core.lanes import LANES, ORDINARY
 from tank_mailer.core.lanestanding import LaneStanding, stand_of
 from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.pausing import Lift
 
+BY_PERSON: Final = frozenset({Lift.PERSON.value, A_PERSON})
 PERSON_OR_DAEMON: Final = frozenset({HoldKind.NO_DAEMON, HoldKind.NOT_SERVED, HoldKind.OPERATOR})
 
 
@@ -142,7 +143,7 @@ def _unseen(situation: Situation) -> Why:
         standing=Standing.UNSEEN,
         said=said,
         holds=holds,
-        expected=_expected(holds, situation, turn_s=only.turn_s) if only else None,
+        expected=_expected(holds, situation, turn_s=only.turn_s, bound=Bound.BY) if only else None,
         lanes=lanes,
         is_plausible=bool(may_hold),
     )
@@ -209,16 +210,18 @@ def _waiting(holds: Sequence[Hold], lane: LaneStanding, situation: Situation, sa
     )
 
 
-def _expected(holds: Sequence[Hold], situation: Situation, *, turn_s: float | None) -> Expected | None:
-    """The latest of what is known; "not before" where something has no known end."""
+def _expected(
+    holds: Sequence[Hold], situation: Situation, *, turn_s: float | None, bound: Bound = Bound.ABOUT
+) -> Expected | None:
+    """The latest of what is known; "not before" where something has no known end, such as a person's pause."""
     now = situation.now
     blocking = [hold for hold in holds if hold.blocks]
-    times = [hold.until for hold in blocking if hold.until is not None]
-    needs_somebody = any(hold.kind in PERSON_OR_DAEMON or hold.lifted_by == Lift.PERSON for hold in blocking)
-    if turn_s is not None and not needs_somebody:
+    somebodys = [hold for hold in blocking if hold.kind in PERSON_OR_DAEMON or hold.lifted_by in BY_PERSON]
+    times = [hold.until for hold in blocking if hold.until is not None and hold not in somebodys]
+    if turn_s is not None and not somebodys:
         times.append(now + timedelta(seconds=turn_s))
     at = max(times, default=now)
-    is_certain = turn_s is not None and not needs_somebody and all(hold.is_over_then for hold in blocking)
+    is_certain = turn_s is not None and not somebodys and all(hold.is_over_then for hold in blocking)
     if is_certain and not any(hold.kind is HoldKind.TRICKLE for hold in holds):
-        return Expected(at, Bound.ABOUT)
+        return Expected(at, bound)
     return Expected(at, Bound.NOT_BEFORE) if at > now else None

@@ -78,6 +78,7 @@ async def assemble_nodes(settings: Settings, sending: SendingParts, *, store: St
             rate=round(governor.current_rate, 2),
             set_rate=round(governor.rate, 2),
             account_rate=known.max_send_rate if isinstance(known, AccountFacts) else None,
+            account=sending.account.flaws,
             nodes=governor.nodes,
             slots=governor.slots,
             slots_in_use=governor.in_use,
@@ -96,6 +97,7 @@ async def assemble_nodes(settings: Settings, sending: SendingParts, *, store: St
         is_quota = concern.kind is Concerned.ACCOUNT and reason is Reason.QUOTA_EXCEEDED
         if is_quota and sending.account.known is not None:  # else only a kept job can tell when it is over
             quota.exceeded()
+            sending.account.ask_soon()  # it knows a limit that we do not
         if concern.kind is Concerned.SUSPECT:
             keeper.remember(concern, reason)
 

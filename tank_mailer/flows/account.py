@@ -75,7 +75,9 @@ class AccountWatch:
 
     async def probe(self) -> bool:
         """Whether SES can be had, and nothing that it says keeps mail from going."""
-        if await self.ask() is not None:
+        if held := await self.ask():
+            if self.pauses.reason_of(held.concern) not in {None, held.reason}:  # the trouble is another by now
+                self.pauses.begin(held.concern, held.reason, held.detail)
             return False
         if self.pauses.reason_of(Concern(Concerned.ACCOUNT)) is Reason.QUOTA_EXCEEDED:
             match self._answer:
@@ -84,6 +86,11 @@ class AccountWatch:
                 case AccountUnknown() | None:
                     return True
         return True
+
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """What is wrong with the account, whether or not mail goes."""
+        return tuple(flaw for flaw in self._standing.values() if flaw is not None)
 
     def ask_soon(self) -> None:
         """Do not wait for the period's end: something looks as if the account had changed."""

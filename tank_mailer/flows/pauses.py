@@ -38,6 +38,7 @@ from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
+MOVED = timedelta(minutes=1)  # an end that is so much later, or sooner, is worth a word
 LATELY_S = 60.0  # a pause that comes again so soon was not over
 Probe = Callable[[], Awaitable[bool]]
 
@@ -218,7 +219,7 @@ class Pauses:
             log.error(
                 "pause_begun",
                 concern=concern.kind,
-                scope=concern.name.partition("/")[0] if concern.kind is Concerned.OPERATOR else None,
+                scope=_scope(concern),
                 lane=name_of(concern) if self._extent(concern) in {Extent.LANE, Extent.POLLING} else None,
                 reason=reason,
                 detail=detail,
@@ -233,7 +234,7 @@ class Pauses:
             pause.next_probe_s = now_s + pause.interval_s
             log.warning("pause_prolonged", concern=concern.kind, reason=reason, detail=detail)
         else:
-            pause.until = until or pause.until
+            self._follow(pause, reason, detail, until)
         for told in self._on_begin:
             told(concern, reason)
         self._tell_change()
@@ -241,6 +242,23 @@ class Pauses:
         if extent in {Extent.ALL, Extent.LANE}:
             for call in self._on_stop:
                 call(None if extent is Extent.ALL else name_of(concern))
+
+    @staticmethod
+    def _follow(pause: Pause, reason: Reason, detail: str, until: datetime | None) -> None:
+        """Say what is wrong now, and until when: the remedy of an hour ago may be another's."""
+        is_other = pause.reason is not reason
+        is_moved = until is not None and (pause.until is None or abs(until - pause.until) > MOVED)
+        pause.reason, pause.until = reason, until or pause.until
+        if is_other or is_moved:
+            pause.detail = detail
+            log.warning(
+                "pause_prolonged",
+                concern=pause.concern.kind,
+                reason=reason,
+                detail=detail,
+                until=pause.until,
+                remedy=REMEDIES.get(reason),
+            )
 
     def _first_interval_s(self, concern: Concern, now_s: float) -> float:
         """Longer than the last one where the same comes again at once: then what ended it proves little."""
@@ -264,7 +282,13 @@ class Pauses:
             self._lifted[concern] = self.clock.boot_s(), pause.interval_s
             self._let_go(pause, goes=True)
             seconds = (self.clock.now() - pause.since).total_seconds()
-            log.info("pause_lifted", concern=concern.kind, reason=pause.reason, duration_s=round(seconds, 1))
+            log.info(
+                "pause_lifted",
+                concern=concern.kind,
+                scope=_scope(concern),
+                reason=pause.reason,
+                duration_s=round(seconds, 1),
+            )
             for told in self._on_lift:
                 told(concern)
             self._tell_change()
@@ -396,3 +420,8 @@ class Pauses:
         log.info("pause_probed", concern=pause.concern.kind, reason=pause.reason)
         self._let_go(pause, goes=True)
         self._tell_change()
+
+
+def _scope(concern: Concern) -> str | None:
+    """What kind of thing a person has paused; which sender, no log tells."""
+    return concern.name.partition("/")[0] if concern.kind is Concerned.OPERATOR else None

@@ -22,7 +22,7 @@ log = get_logger()
 
 EVERY_S = 60.0  # between looks at the store
 SOON_S = 5.0  # the same while less than a tenth of the quota is left, or after the store did not answer
-ON_RECORD_S = 10.0  # what ended so long ago is in the store
+ON_RECORD_S = 3.0  # what ended so long ago is in the store
 LEAST_WAIT_S = 0.001  # a timer may fire a little before its time
 BUCKET = timedelta(seconds=BUCKET_S)
 ASKED_AGAIN = timedelta(minutes=5)  # DESIGN 7: the account is asked every few minutes
@@ -128,7 +128,7 @@ class QuotaWatch:
         rooms = {lane: room for lane in self.lanes if (room := self.room(lane)) is not None}
         return QuotaView(
             limit=self._quota.limit,
-            used=self._quota.used(pending=self._begun, now=now),
+            used=self._quota.used(pending=self._begun - self._twice, now=now),
             room=rooms,
             room_at=self._room_at(now),
         )
@@ -263,7 +263,7 @@ class QuotaWatch:
         limit = self._quota.limit
         if not limit:
             return
-        used = self._quota.used(pending=self._begun, now=now)
+        used = self._quota.used(pending=self._begun - self._twice, now=now)
         step = steps_passed(used / limit, told=self._told)
         if step > self._told:
             log.warning("quota_near", share=round(used / limit, 3), used=round(used), limit=limit)

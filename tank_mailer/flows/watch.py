@@ -15,7 +15,8 @@ from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-EVERY_S = 300.0
+EVERY_S = 60.0  # people look at how much waits
+SELDOM_S = 300.0  # where the key may not ask
 SOON_S = 15.0
 SILENT_POLLS = 3  # empty ones in a row, while the queue says that messages wait
 LEAST_RECEIVE_COUNT = 20  # DESIGN 5.7
@@ -102,5 +103,5 @@ class QueueWatch:
 
     def _period_s(self) -> float:
         if self._unknown is Reason.ACCESS_DENIED:  # asking again soon is of no use
-            return EVERY_S
+            return SELDOM_S
         return SOON_S if self._unknown or self.known is None else EVERY_S

@@ -273,8 +273,13 @@ LOG_EVENTS: Final = (
         ("concern", "scope", "lane", "reason", "detail", "next_probe_s", "until", "lifted_by", "remedy"),
     ),
     LogEvent("pause_probed", "info", "One job is tried, to see whether it is over.", ("concern", "reason")),
-    LogEvent("pause_prolonged", "warning", "It is not over.", ("concern", "reason", "detail")),
-    LogEvent("pause_lifted", "info", "It is over.", ("concern", "reason", "duration_s")),
+    LogEvent(
+        "pause_prolonged",
+        "warning",
+        "It is not over; or what is wrong, or when it ends, is another than was said.",
+        ("concern", "reason", "detail", "until", "remedy"),
+    ),
+    LogEvent("pause_lifted", "info", "It is over.", ("concern", "scope", "reason", "duration_s")),
     # The log itself
     LogEvent(
         "log_lines_dropped",

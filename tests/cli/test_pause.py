@@ -47,7 +47,7 @@ def test_pause_and_back(options: tuple[str, ...], scope: str, said: str, run: Ru
 
     assert (paused.exit_code, resumed.exit_code) == (0, 0)
     assert f"Paused: {said}. To go on: {parse_scope(scope).resume}" in paused.stdout
-    assert "No daemon is alive on this store: it holds as soon as one runs." in paused.stdout
+    assert "No daemon is alive on this store: the next one that runs obeys." in paused.stdout
     assert standing == [(scope, "pause")]
     assert f"Resumed: {said}; it was paused since " in resumed.stdout
     assert "(wrong price)" in resumed.stdout

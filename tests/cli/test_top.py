@@ -187,7 +187,7 @@ def test_pauses_of_people_of_one_node_and_of_yesterday() -> None:
         pytest.param({"quota": QuotaView(used=12)}, "12 used", id="no-quota-is-known"),
         pytest.param(
             {"quota": QuotaView(limit=200, used=200, room={"ordinary": 0}, room_at={"ordinary": at(3600)})},
-            "100%; room: ordinary 0; ordinary again at 09:00:00 UTC",
+            "100%; room: ordinary 0; ordinary again 09:00:00",
             id="the-quota-is-used-up",
         ),
         pytest.param({"reputation": ReputationView()}, "too few mails", id="too-few-mails-to-say"),

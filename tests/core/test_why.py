@@ -669,4 +669,4 @@ def test_views_stand_in_for_a_queue_that_does_not_answer() -> None:
     why = asked(None, depths={}, views=[node(lanes=lanes)])
 
     assert only(why).text == "about 250 recipients are ahead of it, at 10 recipients a second"
-    assert why.expected == Expected(at(25), ABOUT)
+    assert why.expected == Expected(at(25), Bound.BY), "nobody knows its place in the queue"

@@ -86,6 +86,8 @@ def _figures(sight: Sight) -> Iterator[Figure]:
         _bar(sight.per_s, sight.rate),
         Text(f"{used} of {slots} slots in use"),
     )
+    if flaws := sorted({flaw for node in sight.nodes for flaw in node.account}):
+        yield "account", Text(", ".join(flaws), style=WARN), Text(), Text("what AWS holds against it; see the log")
     yield _quota(sight)
     reputation, lines = sight.reputation, sight.lines
     for name, rate_, left, warn, stop in (
@@ -109,7 +111,7 @@ def _quota(sight: Sight) -> Figure:
         return "quota", Text(f"{quota.used:,.0f} used"), Text(), Text("in 24 hours; no limit is known")
     share = quota.used / quota.limit if quota.limit else 1.0
     room = ", ".join(f"{lane} {count:,}" for lane, count in quota.room.items())
-    returns = "".join(f"; {lane} again at {_clock(at)} UTC" for lane, at in quota.room_at.items())
+    returns = "".join(f"; {lane} again {_moment(at, sight.now)}" for lane, at in quota.room_at.items())
     style = STOP if share >= 1 else WARN if share >= FULL else ""
     text = Text(f"{quota.used:,.0f} of {quota.limit:,.0f}", style=style)
     return "quota", text, _bar(quota.used, quota.limit), Text(f"{share:.0%}; room: {room or NONE}{returns}")
