@@ -89,7 +89,7 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
             works.append(keep_in_step(engine, clock))
         async with _background(*works):
             with suppress(StoreError):  # a sick one is looked at again by all that follows
-                await store.look_for_events(is_fed=settings.event_queue_url is not None)
+                await store.look_for_events(is_fed=settings.event_queue_url is not None or is_shared)
             sending = await assemble_sending(
                 settings,
                 clients=clients,
