@@ -22,6 +22,7 @@ from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
 T = TypeVar("T")
 COMMAND_TIMEOUT_S = 15.0  # PostgreSQL: a server that does not answer is a sick store
+IDLE_TIMEOUT_MS = 5_000  # PostgreSQL: a node that stands still in a transaction must not keep its locks
 READS = {"only_reads": True}  # execution options of a connection that writes nothing: on SQLite it locks nobody out
 
 
@@ -91,6 +92,7 @@ async def open_engine(
             connect_args={
                 "timeout": COMMAND_TIMEOUT_S,
                 "command_timeout": None if is_patient else COMMAND_TIMEOUT_S,
+                "server_settings": {"idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS)},
             },
         )
     try:

@@ -21,6 +21,7 @@ from standardwebhooks import Webhook
 
 from tank_mailer.adapters import database
 from tank_mailer.adapters.clock import SystemClock
+from tank_mailer.adapters.database import COMMAND_TIMEOUT_S
 from tank_mailer.adapters.event_book import SqlEventBook
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.errors import Reason
@@ -119,6 +120,12 @@ async def until(holds: Callable[[], Awaitable[bool]], *, what: str) -> None:
     while not await holds():
         assert time.monotonic() < end_s, f"waited in vain for {what}"
         await asyncio.sleep(0.1)
+
+
+async def has_waiting(books: Books, sessions: int) -> bool:
+    """Whether so many wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(await books.value(query) >= sessions)
 
 
 # --- what the observer sees ------------------------------------------------------------------------
@@ -314,6 +321,34 @@ async def test_one_stands_still_for_longer_than_its_leases(open_site: OpenSite, 
         assert {row["state"] for row in rows.values()} == {"accepted"}
         assert doubled(site) <= await books.resent()
         assert len(await books.resent()) <= SLOTS + RATE, "begun, at most a second before their turn"
+
+
+async def test_one_that_stands_still_in_a_transaction_holds_nobody_up(open_site: OpenSite, books: Books) -> None:
+    """Its session lives on, and with it every lock on rows that it had taken: the server has to end it soon.
+
+    So it is with a host that loses its power: the server does not know for hours.
+    """
+    async with (
+        open_site(TANK_DATABASE_URL=books.url, TANK_SEND_RATE="20", **PATIENT) as site,
+        asyncpg.create_pool(books.server.dsn(books.name), min_size=1, max_size=1) as pool,
+        pool.acquire() as observer,
+    ):
+        ids = await site.put_jobs(60)
+        still = await site.start()
+        await site.until(lambda: len(log_of(site)) >= 10, still, what="mails")
+        async with observer.transaction():
+            await observer.execute("LOCK TABLE receipts IN ACCESS EXCLUSIVE MODE")  # what it writes after the jobs
+            await until(lambda: has_waiting(books, 1), what="a transaction under way")
+            still.process.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):  # or the other nodes' statements fail, and they pause
+                await observer.execute("UPDATE jobs SET lane = lane")
+        finally:
+            still.process.send_signal(signal.SIGCONT)
+        await site.until(lambda: site.depth() == 0, still, what="an empty queue")
+
+        assert site.accepted() == dict.fromkeys(ids, 1)
+        assert {row["resends"] for row in (await books.rows()).values()} == {0}
 
 
 # --- 4: the database is away -----------------------------------------------------------------------
@@ -535,20 +570,14 @@ async def test_a_doubt_and_its_proof_are_written_at_the_same_moment(books: Books
         )
         await sender.begin(row, ["recipient@example.org"])
 
-        async def waiting_are(count: int) -> bool:
-            query = (
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            return bool(await books.value(query) == count)
-
         async with other.transaction():  # both wait for this one, and then for each other
             await other.fetch("SELECT * FROM jobs FOR UPDATE")
             event = make_event(email_id="job", mail_at=now, occurred_at=now)
             proof = group.create_task(SqlEventBook(store=reader).record([event]))
-            await until(lambda: waiting_are(1), what="the proof")
+            await until(lambda: has_waiting(books, 1), what="the proof")
             doubted = row.doubted(now + timedelta(minutes=15), now, Reason.ANSWER_LOST)
             doubt = group.create_task(sender.write(Change(doubted)))
-            await until(lambda: waiting_are(2), what="the doubt")
+            await until(lambda: has_waiting(books, 2), what="the doubt")
         await asyncio.wait({proof, doubt})
         found = await sender.find("job")
         for work in works:
