@@ -243,3 +243,25 @@ orders = Table(  # the newest order of a person about each scope; `audit` has th
     Column("who", Text, nullable=False),
     Column("note", Text),
 )
+
+alerts = Table(  # those that are on; a row is gone once its recovery is told
+    "alerts",
+    metadata,
+    Column("name", Text, primary_key=True),  # core.alerts.AlertName
+    Column("subject", Text, primary_key=True),  # a lane, a queue, a node; "" for the account as a whole
+    Column("severity", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),  # when a node last found it so
+    Column("detail", Text, nullable=False),  # a sentence without addresses
+    Column("told_at", Double),  # to the alert webhook; None: not yet
+    Column("ended_at", Double),  # the recovery is still to be told
+)
+
+usage = Table(  # what AWS bills for beside recipients, by the day and node
+    "usage",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("node", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # core.cost.Item
+    Column("count", COUNTER, nullable=False),
+)

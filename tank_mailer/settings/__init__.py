@@ -12,13 +12,11 @@ from tank_mailer.settings.load import (
     load_settings,
 )
 from tank_mailer.settings.model import Settings
-from tank_mailer.settings.names import LATER_NAMES
 from tank_mailer.settings.web import Listen, parse_listen
 
 __all__ = [
     "DEFAULT",
     "ENVIRONMENT",
-    "LATER_NAMES",
     "MASK",
     "NAMES",
     "PROXIES",

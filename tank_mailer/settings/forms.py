@@ -24,6 +24,7 @@ _TOPIC_ARN = re.compile(
     r"(?P<subscription>:.*)?",
 )
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # SES: CreateConfigurationSet
+_NAMESPACE = re.compile(r"[A-Za-z0-9._/#:-]{1,255}")  # CloudWatch: PutMetricData
 _CREDENTIALS = re.compile(r"(?<=//)(?P<user>[^:]*):.*@", re.DOTALL)  # to the last @: a password may hold some
 _POSTGRESQL_REST = re.compile(r".*/[^/?]+(?:\?.*)?", re.DOTALL)
 _WEB_QUERY = re.compile(r"(?<=\?).+", re.DOTALL)
@@ -52,7 +53,8 @@ def split_list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _split(value: object) -> object:
+def split_text(value: object) -> object:
+    """The same of a value whose type is still to be checked."""
     return split_list(value) if isinstance(value, str) else value
 
 
@@ -61,6 +63,15 @@ def _set_name(value: str) -> str:
         raise refusal(
             "no name of a configuration set",
             "1 to 64 letters, digits, - and _, as in the SES console; the name, not the ARN",
+        )
+    return value
+
+
+def _namespace(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value) or value.startswith("AWS/"):
+        raise refusal(
+            "no CloudWatch namespace of one's own",
+            "1 to 255 letters, digits and ._/#:-, such as TankMailer; those that begin with AWS/ are AWS's",
         )
     return value
 
@@ -159,12 +170,13 @@ def _hash_key(value: SecretStr) -> SecretStr:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+CloudWatchNamespace = Annotated[str, AfterValidator(_namespace)]
 ConfigurationSetName = Annotated[str, AfterValidator(_set_name)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
 SendRate = Annotated[float | Literal["auto"], BeforeValidator(_send_rate)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Lower = BeforeValidator(_lower)
-Names = Annotated[tuple[ConfigurationSetName, ...], BeforeValidator(_split)]
-Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], BeforeValidator(_split)]
-Topics = Annotated[tuple[Annotated[str, AfterValidator(_topic_arn)], ...], BeforeValidator(_split)]
+Names = Annotated[tuple[ConfigurationSetName, ...], BeforeValidator(split_text)]
+Senders = Annotated[tuple[Annotated[str, AfterValidator(_sender)], ...], BeforeValidator(split_text)]
+Topics = Annotated[tuple[Annotated[str, AfterValidator(_topic_arn)], ...], BeforeValidator(split_text)]

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from tank_mailer.settings.faults import Fault, SettingsError
 from tank_mailer.settings.forms import FORM, RULE, SQLITE, masked_url, split_list
 from tank_mailer.settings.model import Settings
-from tank_mailer.settings.names import LATER_NAMES, PREFIX, near_miss
+from tank_mailer.settings.names import PREFIX, near_miss
 from tank_mailer.settings.odd import odd
 from tank_mailer.settings.sources import (
     Found,
@@ -30,6 +30,7 @@ DATABASE_FILE: Final = "tank-mailer.db"
 
 NAMES: Final[Mapping[str, str]] = {f"{PREFIX}{field}".upper(): field for field in Settings.model_fields}
 SECRET_NAMES: Final = frozenset({  # the fields of type SecretStr
+    "TANK_ALERT_WEBHOOK_URL",
     "TANK_DATABASE_URL",
     "TANK_HASH_KEY",
     "TANK_HTTP_TOKEN",
@@ -184,15 +185,12 @@ def _judge_names(names: Mapping[str, Found], notes: Notes) -> None:
     for name, one in names.items():
         if name in NAMES:
             continue
-        meant = name if name in LATER_NAMES else near_miss(name, [*NAMES, *LATER_NAMES])
-        if name in LATER_NAMES:
-            notes.warnings.append(f"{name} ({one.origin}) is known, but not in this version: it has no effect")
-        elif meant in NAMES:
+        meant = near_miss(name, NAMES)
+        if meant is not None:
             remedy = f"rename it to {meant}, or take it out"
             notes.faults.append(Fault(name, f"unknown ({one.origin}); {meant} is probably meant", remedy))
         else:
-            hint = f"; {meant}, which is not in this version, is probably meant" if meant else ""
-            notes.warnings.append(f"{name} ({one.origin}) is unknown{hint}: it has no effect")
+            notes.warnings.append(f"{name} ({one.origin}) is unknown: it has no effect")
 
 
 def _bare(name: str, one: Found) -> str | SecretStr:

@@ -23,6 +23,7 @@ from tank_mailer.core.address import parse_address
 from tank_mailer.settings.forms import (
     RULE,
     Address,
+    CloudWatchNamespace,
     ConfigurationSetName,
     DatabaseUrl,
     HashKey,
@@ -36,7 +37,15 @@ from tank_mailer.settings.forms import (
 )
 from tank_mailer.settings.names import PREFIX
 from tank_mailer.settings.queues import QueueUrl, refuse_another_region, refuse_the_same
-from tank_mailer.settings.web import HttpListen, HttpToken, WebhookSecret, WebhookUrl, parse_listen
+from tank_mailer.settings.web import (
+    AlertWebhookUrl,
+    HttpListen,
+    HttpToken,
+    Resolvers,
+    WebhookSecret,
+    WebhookUrl,
+    parse_listen,
+)
 
 MAX_VISIBILITY_S: Final = 43_200  # SQS: twelve hours
 RECEIVE_MARGIN_S: Final = 20  # a receive asks for the long poll's twenty seconds on top (DESIGN 5.1)
@@ -226,6 +235,31 @@ class Settings(BaseSettings):
         default=0.005,
         validate_default=True,
         description="share of complaints at which the ordinary lane pauses, up to 1",
+    )
+
+    # Watching
+    max_job_age_s: PositiveInt = Field(
+        default=3600,
+        le=1_209_600,
+        description="seconds that a job may wait before there is an alert",
+    )
+    alert_webhook_url: AlertWebhookUrl | None = Field(
+        default=None,
+        description="address that alerts are POSTed to, as JSON that Slack and the like show; unset: log and metrics "
+        "only",
+        examples=["https://hooks.example.com/services/tank-mailer"],
+    )
+    cloudwatch_namespace: CloudWatchNamespace | None = Field(
+        default=None,
+        description="CloudWatch namespace of key figures in the log, once a minute (embedded metric format); unset: "
+        "off",
+        examples=["TankMailer"],
+    )
+    dns_resolver: Resolvers = Field(
+        default=(),
+        description="IP addresses of the DNS servers that doctor and report ask, separated by commas; unset: the "
+        "system's",
+        examples=["9.9.9.9,[2620:fe::fe]:53"],
     )
 
     # HTTP

@@ -6,13 +6,6 @@ from difflib import get_close_matches
 PREFIX = "TANK_"
 CLOSE_ENOUGH = 0.8  # of 1.0: one or two letters, or a missing unit
 
-# DESIGN 9, what this version does not have yet. Set, they have no effect and draw a warning.
-LATER_NAMES: tuple[str, ...] = (
-    "TANK_MAX_JOB_AGE_S",
-    "TANK_ALERT_WEBHOOK_URL",
-    "TANK_DNS_RESOLVER",
-)
-
 
 def near_miss(name: str, known: Collection[str]) -> str | None:
     """Find the one of `known` that was probably meant; the prefix, which all share, does not count."""

@@ -8,14 +8,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from typing_extensions import override
 
-from tank_mailer.settings.forms import refusal
+from tank_mailer.settings.forms import refusal, split_text
 
 WHSEC: Final = "whsec_"  # Standard Webhooks: a symmetric secret
 SECRET_BYTES: Final = (24, 64)  # Standard Webhooks: at least, at most
 MIN_TOKEN_CHARS: Final = 16
 MAX_PORT: Final = 65_535
+DNS_PORT: Final = 53
 
 _TOKEN = re.compile(rf"[!-~]{{{MIN_TOKEN_CHARS},1024}}")  # what a header carries, without spaces
 _URL_TEXT = re.compile(r"[!-~]+")
@@ -88,9 +90,25 @@ def _http_token(value: SecretStr) -> SecretStr:
 
 
 def _webhook_url(value: SecretStr) -> SecretStr:
+    return _postable(
+        value,
+        such_as="such as https://www.example.com/hooks/email",
+        instead="leave them out: the web server knows us by the signature (TANK_WEBHOOK_SECRET)",
+    )
+
+
+def _alert_webhook_url(value: SecretStr) -> SecretStr:
+    return _postable(
+        value,
+        such_as="such as https://hooks.example.com/services/tank-mailer",
+        instead="leave them out: what the receiver knows us by belongs into the path, as Slack and the like have it",
+    )
+
+
+def _postable(value: SecretStr, *, such_as: str, instead: str) -> SecretStr:
     """Check the form without ever telling the value: a query or a path may hold a key."""
     text = value.get_secret_value()
-    remedy = "such as https://www.example.com/hooks/email"
+    remedy = such_as
     try:
         url = urlsplit(text)
         usable = url.scheme in {"http", "https"} and bool(url.hostname) and (url.port is None or url.port > 0)
@@ -102,10 +120,7 @@ def _webhook_url(value: SecretStr) -> SecretStr:
             f"{remedy}; other characters percent-encoded, a name of other letters in Punycode",
         )
     if "@" in url.netloc:
-        raise refusal(
-            "a URL with a user or a password in it",
-            "leave them out: the web server knows us by the signature (TANK_WEBHOOK_SECRET)",
-        )
+        raise refusal("a URL with a user or a password in it", instead)
     if "#" in text:
         raise refusal("a URL with a fragment, which HTTP does not send", "leave out the # and what follows")
     return value
@@ -123,6 +138,47 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _resolver(value: str) -> str:
+    """Bring an address of a DNS server, with or without a port, into the one form `[IPv6]:PORT` or `IPv4:PORT`."""
+    try:
+        return str(parse_resolver(value))
+    except ValueError:
+        raise refusal(
+            "no IP address of a DNS server, with or without a port",
+            "such as 9.9.9.9 or [2620:fe::fe]:53; several are separated by commas",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """A DNS server."""
+
+    host: str  # an IP address, without brackets
+    port: int = DNS_PORT
+
+    @override
+    def __str__(self) -> str:
+        """As in `TANK_DNS_RESOLVER`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_resolver(text: str) -> Resolver:
+    """Take `IPv4`, `IPv6`, `IPv4:PORT` or `[IPv6]:PORT` apart.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    try:
+        return Resolver(str(ip_address(text[1:-1] if text[:1] + text[-1:] == "[]" else text)))
+    except ValueError:
+        listen = parse_listen(text)
+    if listen is None:
+        raise ValueError("no DNS server")
+    return Resolver(str(ip_address(listen.host)), listen.port)
+
+
+AlertWebhookUrl = Annotated[SecretStr, AfterValidator(_alert_webhook_url)]
+Resolvers = Annotated[tuple[Annotated[str, AfterValidator(_resolver)], ...], BeforeValidator(split_text)]
 HttpListen = Annotated[str, AfterValidator(_http_listen)]
 HttpToken = Annotated[SecretStr, AfterValidator(_http_token)]
 WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]

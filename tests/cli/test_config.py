@@ -100,7 +100,7 @@ def test_show_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANK_MAX_PARALEL", "3")
     monkeypatch.setenv("TANK_RATE_SHARE", "[bold]2")
-    monkeypatch.setenv("TANK_ALERT_WEBHOOK_URL", "x")
+    monkeypatch.setenv("TANK_PORT_80_TCP", "x")
 
     code, out, err = run(command)
 
@@ -108,7 +108,7 @@ def test_faults_are_told_with_their_remedies(command: str, monkeypatch: pytest.M
     assert "2 faults" in err
     assert "rename it to TANK_MAX_PARALLEL" in err
     assert "'[bold]2'" in err
-    assert "warning: TANK_ALERT_WEBHOOK_URL" in err
+    assert "warning: TANK_PORT_80_TCP" in err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tank_mailer.settings import LATER_NAMES, NAMES, Settings, load_settings
+from tank_mailer.settings import NAMES, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
@@ -72,14 +72,14 @@ def test_the_readme_has_every_setting() -> None:
     told = set(re.findall(r"TANK_[A-Z0-9_]+", readme_settings()))
 
     assert sorted(set(NAMES) - told) == []
-    assert sorted(told - set(NAMES) - set(LATER_NAMES)) == []
+    assert sorted(told - set(NAMES)) == []
 
 
 @pytest.mark.parametrize("page", ["install.md", "nodes.md", "feedback.md"])
 def test_pages_name_no_setting_that_is_not(page: str) -> None:
     told = set(re.findall(r"TANK_[A-Z0-9_]+", (ROOT / "docs" / page).read_text(encoding="utf-8")))
 
-    assert told - set(NAMES) - set(LATER_NAMES) == set()
+    assert told - set(NAMES) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)

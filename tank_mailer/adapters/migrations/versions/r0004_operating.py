@@ -1,0 +1,41 @@
+"""Alerts that are on, and what AWS bills for beside recipients."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision: str | None = "0003"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Add tables; a daemon of 0003 goes on working beside them."""
+    op.create_table(
+        "alerts",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("subject", sa.Text, primary_key=True),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("since", sa.Double, nullable=False),
+        sa.Column("seen_at", sa.Double, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("told_at", sa.Double),
+        sa.Column("ended_at", sa.Double),
+    )
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("node", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("count", COUNTER, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Take them away again."""
+    for name in ("usage", "alerts"):
+        op.drop_table(name)
