@@ -414,6 +414,7 @@ class Store:
         proven = self._prove(connection, begins, doubtful)
         wanted = [row for row in (*(b.row for b in begins), *(c.row for c in changes)) if row.email_id not in proven]
         written = self.write_rows(connection, wanted)
+        written -= self._prove_written(connection, [row for row in doubtful if row.email_id in written])
         self._leave_out(connection, [b for b in begins if b.row.email_id in written or b.row.email_id in proven])
         kept = [r for r in requests if isinstance(r, Aside)]
         kept += [change.aside for change in changes if change.aside and change.row.email_id in written]
@@ -448,9 +449,26 @@ class Store:
             ended.append(replace(row.proven(*proof, now), version=row.version))
             if sent_at is not None:  # a lost store, or somebody else's mail under the same id
                 log.warning("job_known_by_events", email_id=email_id, ses_message_id=proof[0])
+        self._end(connection, ended)
+        return set(found)
+
+    def _prove_written(self, connection: sa.Connection, doubtful: Sequence[Row]) -> set[str]:
+        """Look once more, now that the rows are locked: their proof may have been written while we waited for that.
+
+        Whoever writes down an event holds the job's row meanwhile, so it is seen now, or its writer sees our row.
+        SQLite has one writer at a time, and needs no second look.
+        """
+        if not self.has_events or not doubtful or connection.dialect.name == "sqlite":
+            return set()
+        found = self._evidence.among(connection, {row.email_id: (row, None) for row in doubtful})
+        now = self.clock.now()
+        self._end(connection, [row.proven(*found[row.email_id], now) for row in doubtful if row.email_id in found])
+        return set(found)
+
+    def _end(self, connection: sa.Connection, ended: Sequence[Row]) -> None:
+        """Write rows that events have shown to be accepted, and what the events say of their recipients."""
         written = self.write_rows(connection, ended)
         self._raise(connection, {row.email_id: row for row in ended if row.email_id in written})
-        return set(found)
 
     def _leave_out(self, connection: sa.Connection, begins: Sequence[_Begin]) -> None:
         """Keep, and tell, whom a mail does not go to: now, for the attempt may not live to tell it."""

@@ -553,7 +553,6 @@ async def test_a_doubt_is_settled_by_an_event_that_another_node_reads(
         assert {row["owner"].partition("/")[0] for row in rows.values()} == {"sender"}
 
 
-@pytest.mark.xfail(reason="the look for evidence comes before the row's lock is had", strict=False)
 async def test_a_doubt_and_its_proof_are_written_at_the_same_moment(books: Books) -> None:
     """Whichever of the two nodes comes last sees what the other one wrote: the doubt is settled at once."""
     now = SystemClock().now()
