@@ -19,6 +19,12 @@ class WaitedQueue:
     purged_at: float | None = None
     _waiters: deque[asyncio.Future[None]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
+    _answered: int = 0
+
+    @property
+    def open_polls(self) -> int:
+        """How many long polls wait just now."""
+        return sum(not waiter.done() for waiter in self._waiters)
 
     def send(self, content: Content, *, delay_s: int | None) -> Message:
         """Send, and wake who waits."""
@@ -37,6 +43,7 @@ class WaitedQueue:
         """Return once there is a message; empty-handed after `wait_s`, or when the queue is deleted."""
         clock = self.queue.clock
         give_up_at = clock.monotonic() + wait_s
+        answered = self._answered
         target = dead_letters.queue if dead_letters else None
         while not self.deleted:
             waiting_there = target.count(Place.VISIBLE) if target else 0
@@ -44,7 +51,7 @@ class WaitedQueue:
             if dead_letters and dead_letters.queue.count(Place.VISIBLE) > waiting_there:
                 dead_letters.stir()
             left_s = give_up_at - clock.monotonic()
-            if messages or left_s <= 0 or not await self._woken(left_s):
+            if messages or left_s <= 0 or answered != self._answered or not await self._woken(left_s):
                 self.stir()  # what is left over, or comes back later, is the next one's
                 return messages
         return []
@@ -63,6 +70,14 @@ class WaitedQueue:
         elif (at := self.queue.next_return_at()) is not None:
             delay_s = max(0.0, at - self.queue.clock.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay_s, self.stir)
+
+    def answer(self) -> None:
+        """Answer the long polls that are open, with nothing if there is nothing: SQS, too, may answer early."""
+        self._answered += 1
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
 
     def close(self) -> None:
         """Let go of everybody: the queue is deleted."""

@@ -32,6 +32,22 @@ async def test_it_ends_empty_handed_when_its_time_is_over(waited: WaitedQueue) -
     assert await poll(waited, wait_s=0.001) == []
 
 
+async def test_it_is_answered_early_when_it_is_told_to(waited: WaitedQueue) -> None:
+    """Those that are open; the next one waits again."""
+    open_ones = [poll(waited), poll(waited)]
+    await asyncio.sleep(0)
+    assert waited.open_polls == 2
+
+    waited.answer()
+
+    assert await asyncio.gather(*open_ones) == [[], []]
+    later = poll(waited)
+    await asyncio.sleep(0)
+    assert (waited.open_polls, later.done()) == (1, False)
+    waited.send(CONTENT, delay_s=None)
+    assert len(await later) == 1
+
+
 async def test_it_is_woken_by_a_visibility_that_runs_out(waited: WaitedQueue, clock: ManualClock) -> None:
     """Armed for the next return: a millisecond from where the clock stands."""
     waited.send(CONTENT, delay_s=None)

@@ -41,19 +41,34 @@ class Daemon:
 
     process: asyncio.subprocess.Process
     log: Path
+    standin: Standin
+    _lines: list[dict[str, Any]] = field(default_factory=list)
+    _read_bytes: int = 0
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        """All whole lines so far; each is read once, for `Site.until` asks often."""
+        with self.log.open("rb") as log:
+            log.seek(self._read_bytes)
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        self._lines += [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
+        return self._lines
 
     def events(self) -> Counter[str]:
         return Counter(line["event"] for line in self.lines)
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it, and give its exit code; on SIGTERM it lets its long polls end, which the stand-in does at once."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
+        ended = asyncio.create_task(self.process.wait())
         async with asyncio.timeout(PATIENCE_S):
-            return await self.process.wait()
+            while not ended.done():
+                for waited in self.standin.state.queues.by_name.values():
+                    waited.answer()
+                await asyncio.wait({ended}, timeout=0.2)
+            return await ended
 
 
 @dataclass(kw_only=True)
@@ -93,7 +108,7 @@ class Site:
                 stdout=out,
                 stderr=asyncio.subprocess.STDOUT,
             )
-        daemon = Daemon(process, log)
+        daemon = Daemon(process, log, self.standin)
         self._daemons.append(daemon)
         return daemon
 
@@ -148,7 +163,7 @@ class Site:
             if loop.time() > end_s:
                 tail = "".join(d.log.read_text()[-2000:] for d in self._daemons[-1:])
                 raise AssertionError(f"waited in vain for {what}: {tail}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         for daemon in self._daemons:

@@ -124,13 +124,12 @@ def assert_nobody_paid(site: Site, ids: Sequence[str]) -> None:
 
 
 async def test_a_true_sliding_second_never_throttles(open_site: OpenSite) -> None:
-    """SES at 14 a second, at a share of 0.9: no 429, nor after a rest; no mail twice, and no slower than need be."""
+    """SES at 14 a second, at a share of 0.9: no 429, nor after a rest; no mail twice. How fast: benchmarks."""
     async with open_site(rate=14, **SAFE_SHARE) as site:
         log, clock = site.standin.state.mailbox.log, site.standin.state.clock
         ids = await site.put_jobs(110)
         daemon = await site.start()
         await site.until(lambda: len(log) == len(ids), daemon, what="all mails")
-        took_s = log[-1].monotonic_s - log[0].monotonic_s
         await site.until(lambda: clock.monotonic() > log[-1].monotonic_s + 1, daemon, what="an idle second")
         more = await site.put_jobs(40, "more")
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
@@ -138,7 +137,6 @@ async def test_a_true_sliding_second_never_throttles(open_site: OpenSite) -> Non
         assert site.standin.state.account.throttles == []
         assert not said(daemon, "rate_cut")
         assert fullest_second(log) <= 14
-        assert took_s < len(ids) / (14 * 0.9) * 1.25
         assert_nobody_paid(site, ids + more)
 
 
