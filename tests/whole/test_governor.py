@@ -105,6 +105,12 @@ async def told(site: Site, *words: str) -> dict[str, Any]:
     return answer
 
 
+def on_board(site: Site) -> set[tuple[str, str]]:
+    """Concern and name of each pause there: it is brought up to date every two seconds, and commands go by it."""
+    views = [json.loads(row["view"]) for row in site.select("select view from nodes")]
+    return {(pause["concern"], pause["name"]) for view in views for pause in view["pauses"]}
+
+
 def holds(answer: dict[str, Any]) -> set[tuple[str, str | None]]:
     return {(hold["kind"], hold["name"]) for hold in answer["holds"]}
 
@@ -355,6 +361,7 @@ async def test_when_room_returns_is_said_as_the_quota_ends(open_site: OpenSite) 
         daemon = await started(site)
         await site.until(lambda: bool(said(daemon, "pause_begun", concern="quota")), daemon, what="the quota's pause")
         await site.until(lambda: len(site.accepted()) == 20 and in_hand(site) == 0, daemon, what="all of the quota")
+        await site.until(lambda: ("quota", "ordinary") in on_board(site), daemon, what="the pause on the board")
         answer = await told(site, "why", ids[-1])
 
         [line], [hold] = said(daemon, "pause_begun"), answer["holds"]
@@ -513,7 +520,7 @@ async def test_a_deadline_that_passes_in_a_pause(open_site: OpenSite) -> None:
         daemon = await started(site)
         await asyncio.gather(*(command(site, "pause", *scope) for scope in scopes))
         await site.until(lambda: len(said(daemon, "pause_begun")) == len(scopes), daemon, what="both pauses")
-        ends_at = datetime.now(UTC) + timedelta(seconds=5)
+        ends_at = datetime.now(UTC) + timedelta(seconds=10)
         hidden = make_body(email_id="hidden", from_=OTHER_SENDER, expires_at=ends_at.isoformat())
         await site.put([hidden], url=site.urgent_url)
         await site.put([make_body(email_id="waiting", expires_at=ends_at.isoformat()), make_body(email_id="timeless")])
@@ -548,6 +555,7 @@ async def test_why_and_top(open_site: OpenSite) -> None:
         await site.put([make_body(email_id="late")])  # the long poll under way still brings it
         await site.until(lambda: "late" in site.rows(), daemon, what="the last one received")
         await site.put([make_body(email_id="unseen")])
+        await site.until(lambda: ("operator", "lane/ordinary") in on_board(site), daemon, what="the pause on the board")
         doubted, held, late, unseen, top = await asyncio.gather(
             *(told(site, "why", email_id) for email_id in ("doubted", "held", "late", "unseen")),
             told(site, "top", "--once"),
