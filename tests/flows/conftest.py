@@ -29,6 +29,8 @@ from tests.builders import make_body
 from tests.fakes import FakeAccount, FakeClock, FakeDeadLetterQueue, FakeEventBook, FakeLedger, FakeMailer, FakeQueue
 
 TICK_S = 1e-6
+LOOK_S = 0.05
+LATE = 0.001  # of what has passed: hours of looks each twentieth of a second would take real minutes
 STUCK_S = 7 * 86_400.0  # of virtual time: nothing in these stories takes so long
 
 
@@ -61,6 +63,16 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     @override
     def time(self) -> float:
         return self._skipping.skipped_s
+
+
+async def pass_until(holds: Callable[[], bool], *, within_s: float) -> None:
+    """Let time pass until something holds; seen at the latest when a thousandth more has passed than it took."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    while not holds():
+        waited_s = loop.time() - began_s
+        assert waited_s < within_s, "it did not come to pass"
+        await asyncio.sleep(max(LOOK_S, waited_s * LATE))
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -111,11 +123,7 @@ class Rig:
 
     async def until(self, holds: Callable[[], bool], within_s: float = 4 * 3600) -> None:
         """Let time pass until something holds."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + within_s
-        while not holds():
-            assert loop.time() < end_s, "it did not come to pass"
-            await asyncio.sleep(0.05)
+        await pass_until(holds, within_s=within_s)
 
     async def drain(self, polling: asyncio.Task[None], timeout_s: float = 45.0) -> int:
         hand = Hand(lanes=self.lanes, governor=self.governor, pauses=self.pauses)

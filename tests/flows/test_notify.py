@@ -15,6 +15,7 @@ from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.flows.notify import GATHER_S, IDLE_S, RENEW_S, REQUEST_S, TURN, TURN_S, Notifier
 from tank_mailer.ports import Letter, NotTold, Told
 from tests.fakes import FakeClock
+from tests.flows.conftest import pass_until
 from tests.nodes_fakes import FakeTurns
 from tests.outbox_fakes import FakeOutbox, FakeReceiver, refuses, takes
 
@@ -44,10 +45,7 @@ class Desk:
         return [line for line in self.lines if line["event"] == event]
 
     async def until(self, holds: Callable[[], bool], within_s: float = HOUR_S) -> None:
-        end_s = self.clock.boot_s() + within_s
-        while not holds():
-            assert self.clock.boot_s() < end_s, "it did not come to pass"
-            await asyncio.sleep(max(0.05, within_s / 10_000))
+        await pass_until(holds, within_s=within_s)
 
     async def until_all_are_told(self, within_s: float = HOUR_S) -> None:
         await self.until(lambda: not self.outbox.due_at and not self.outbox.given_up, within_s)
@@ -578,10 +576,7 @@ class Nodes:
         return [letter for letter, name, *_ in self.asked if name == node.name]
 
     async def until_all_are_told(self, within_s: float) -> None:
-        end_s = self.clock.boot_s() + within_s
-        while self.one.outbox.due_at:
-            assert self.clock.boot_s() < end_s, "it did not come to pass"
-            await asyncio.sleep(0.05)
+        await pass_until(lambda: not self.one.outbox.due_at, within_s=within_s)
 
     @property
     def overlaps(self) -> list[int]:
