@@ -33,6 +33,12 @@ def edit(text: str) -> Edited:
             "TANK_A=0\nTANK_B=two\nTANK_A=one\n", "TANK_A=one\nTANK_B=two\nTANK_A=one\n", id="twice-and-the-same-then"
         ),
         pytest.param("TANK_A=0\r\nTANK_B=two\r\n", "TANK_A=one\r\nTANK_B=two\r\n", id="lines-of-windows"),
+        pytest.param("# a\n#TANK_A=\n\n# b\n#TANK_B=\n", "# a\nTANK_A=one\n\n# b\nTANK_B=two\n", id="at-its-comment"),
+        pytest.param(
+            "#TANK_A=\nTANK_A=0\n#TANK_B=\n#TANK_B=\n",
+            "#TANK_A=\nTANK_A=one\nTANK_B=two\n#TANK_B=\n",
+            id="once-at-its-comment",
+        ),
         pytest.param("#TANK_A=0\n", f"#TANK_A=0\n\n# From a test.\n{NEW_A}{NEW_B}", id="a-comment-stays-one"),
         pytest.param("gibberish\n", f"gibberish\n\n# From a test.\n{NEW_A}{NEW_B}", id="what-is-no-line-stays"),
         pytest.param("TANK_A\n", f"TANK_A=one\n\n# From a test.\n{NEW_B}", id="a-name-alone"),

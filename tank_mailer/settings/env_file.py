@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class Edited:
 def put(text: str, values: Mapping[str, str], *, comments: Mapping[str, str], heading: str) -> Edited:
     """Put `values` into the text of a `.env`.
 
-    A name that stands there keeps its place, and one that stands there twice is the same in both; what is new comes
-    at the end, under `heading`, each below its comment.
+    A name that stands there keeps its place, and one that stands there twice is the same in both. A name that is
+    commented out without a value, as in .env.example, is put there. What else is new comes at the end, under `heading`,
+    each below its comment.
 
     Args:
         text: as it is read; "" for a file that is not there yet.
@@ -36,15 +37,16 @@ def put(text: str, values: Mapping[str, str], *, comments: Mapping[str, str], he
         comments: by name.
         heading: one line.
     """
+    bindings = list(parse_stream(StringIO(text)))
     before: dict[str, list[str]] = {}
+    for binding in bindings:
+        if (name := _name(binding)) in values:
+            before.setdefault(name, []).append(binding.value or "")
+    free = {f"#{name}=": name for name in values if name not in before}
     parts = list[str]()
-    for binding in parse_stream(StringIO(text)):
-        name = (binding.key or "").upper()  # as settings are read
-        if name not in values or binding.error:
-            parts.append(binding.original.string)
-            continue
-        before.setdefault(name, []).append(binding.value or "")
-        if binding.value == values[name]:
+    for binding in bindings:
+        name = _name(binding) or free.pop(binding.original.string.strip(), "")
+        if name not in values or binding.value == values[name]:
             parts.append(binding.original.string)
         else:
             parts.append(_replaced(binding.original.string, f"{name}={values[name]}"))
@@ -52,8 +54,13 @@ def put(text: str, values: Mapping[str, str], *, comments: Mapping[str, str], he
     added = tuple(name for name in values if not known.get(name))
     kept = tuple(name for name in values if known.get(name) == {values[name]})
     changed = tuple(name for name in values if name not in {*added, *kept})
-    new = [f"# {comments[name]}\n{name}={values[name]}\n" for name in values if name not in before]
+    new = [f"# {comments[name]}\n{name}={values[name]}\n" for name in values if name in free.values()]
     return Edited(_joined("".join(parts), heading, new), added, kept, changed)
+
+
+def _name(binding: Binding) -> str:
+    """As settings are read: in any case; "" of what is no setting."""
+    return "" if binding.error or binding.key is None else binding.key.upper()
 
 
 def _replaced(line: str, by: str) -> str:

@@ -177,6 +177,18 @@ def test_but_when_that_is_wanted(run: Run, stack: str) -> None:
     assert [line.split("\t")[2] for line in result.stdout.splitlines()[1:3]] == ["replaced", "new"]
 
 
+def test_in_a_copy_of_the_example_each_has_its_place(run: Run, stack: str) -> None:
+    """docs/install.md begins with one; its queue is nobody's and has to give way."""
+    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+    Path("tank.env").write_text(example, encoding="utf-8")
+
+    result = run("config", "from-stack", stack, "--output", "tank.env", "--force")
+
+    assert (result.exit_code, settings_in(Path("tank.env"))) == (0, VALUES)
+    changed = set(Path("tank.env").read_text(encoding="utf-8").splitlines()) - set(example.splitlines())
+    assert changed == {f"{name}={value}" for name, value in VALUES.items()}
+
+
 def test_to_look_only(run: Run, stack: str) -> None:
     result = run("config", "from-stack", stack, "--output", "-")
 
