@@ -6,6 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
+from tank_mailer.ports import QueueFacts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStanding:
@@ -44,3 +46,14 @@ class Standing(Protocol):
 
     async def look(self) -> StoreStanding:
         """Ask all of it, by indexes alone; raises `StoreError`."""
+
+
+class AskedQueue(Protocol):
+    """A queue that is only asked how full it is."""
+
+    @property
+    def name(self) -> str:
+        """Its name, without the account."""
+
+    async def facts(self) -> QueueFacts:
+        """Ask the queue's attributes; raises `QueueError`."""
