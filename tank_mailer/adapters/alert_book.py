@@ -35,11 +35,11 @@ class SqlAlertBook:
 
     def _statement(self, step: Step) -> Any:  # noqa: ANN401 - INSERT, UPDATE and DELETE share no type that returns
         match step:
-            case Raise(entry, None):
-                return insert_for(self.store.engine, alerts).values(_columns(entry)).on_conflict_do_nothing()
-            case Raise(entry, datetime() as ended_at):
-                told = {"told_at"}  # of the time before: not to be told again too soon
-                values = {name: value for name, value in _columns(entry).items() if name not in told}
+            case Raise(entry, ended_at):
+                values = _columns(entry)
+                if ended_at is None:
+                    return insert_for(self.store.engine, alerts).values(values).on_conflict_do_nothing()
+                del values["told_at"]  # that of the time before stays: it is not to be told again too soon
                 return _of(sa.update(alerts), entry).where(alerts.c.ended_at == ended_at.timestamp()).values(values)
             case See(entry):
                 seen = {"seen_at": entry.seen_at.timestamp(), **_texts(entry)}

@@ -161,7 +161,9 @@ def plan(
             continue
         since = waits.get(key, now)
         if (now - since).total_seconds() >= rule.raise_after_s:
-            steps.append(Raise(_entry(found, since=since, now=now, node=looker.node), entry and entry.ended_at))
+            steps.append(
+                Raise(_entry(found, since=since, now=now, node=looker.node), None if entry is None else entry.ended_at)
+            )
         else:
             waiting[key] = since
     holds = {(found.name, found.subject) for found in judgement.found}

@@ -142,7 +142,7 @@ async def test_what_is_forgotten_is_gone(nodes: TwoNodes) -> None:
 
 
 async def test_steps_are_taken_in_their_order(nodes: TwoNodes) -> None:
-    steps = [Raise(ENTRY), Tell(ENTRY, EPOCH), End(ENTRY, EPOCH + SECOND), Forget(OVER), Raise(ENTRY)]
+    steps: list[Step] = [Raise(ENTRY), Tell(ENTRY, EPOCH), End(ENTRY, EPOCH + SECOND), Forget(OVER), Raise(ENTRY)]
 
     assert list(await nodes.first.take(steps)) == steps
 

@@ -1,0 +1,44 @@
+"""How old the access key is, as far as it may ask that of itself."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tank_mailer.adapters.aws import UNREADABLE, open_iam
+from tank_mailer.core.errors import ConfigurationError
+from tank_mailer.telemetry.log import get_logger
+
+log = get_logger()
+
+TIMEOUT_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAge:
+    """Asks IAM, which few keys may and no host needs to reach: what it does not say is not known, and no trouble.
+
+    Attributes:
+        aws: as for `adapters.aws.open_clients`.
+    """
+
+    aws: Mapping[str, str]
+    region: str | None
+    timeout_s: float = TIMEOUT_S
+
+    async def created_at(self) -> datetime | None:
+        """When the key in use was made; None: nobody says, or it is a role's, which changes by itself."""
+        try:
+            async with asyncio.timeout(self.timeout_s), open_iam(self.aws, region=self.region) as (client, key):
+                found = (await client.list_access_keys())["AccessKeyMetadata"] if key is not None else []
+        except (
+            *(BotoCoreError, ClientError, ConfigurationError, RuntimeError, TimeoutError, KeyError),
+            *UNREADABLE,
+        ) as error:
+            log.debug("key_age_unknown", detail=type(error).__name__)
+            return None
+        made = next((one.get("CreateDate") for one in found if one.get("AccessKeyId") == key), None)
+        return made.astimezone(UTC) if isinstance(made, datetime) else None
