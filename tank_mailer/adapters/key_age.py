@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from tank_mailer.adapters.aws import UNREADABLE, open_iam
 from tank_mailer.core.errors import ConfigurationError
@@ -15,6 +16,11 @@ from tank_mailer.telemetry.log import get_logger
 log = get_logger()
 
 TIMEOUT_S: Final = 20.0
+# A refusal, no way there, a setting that the SDK does not take, a page that is no XML of IAM.
+_NOT_SAID: Final = (
+    *(BotoCoreError, ClientError, ConfigurationError, RuntimeError, TimeoutError),
+    *(LookupError, ResponseParserError, *UNREADABLE),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +40,7 @@ class KeyAge:
         try:
             async with asyncio.timeout(self.timeout_s), open_iam(self.aws, region=self.region) as (client, key):
                 found = (await client.list_access_keys())["AccessKeyMetadata"] if key is not None else []
-        except (
-            *(BotoCoreError, ClientError, ConfigurationError, RuntimeError, TimeoutError, KeyError),
-            *UNREADABLE,
-        ) as error:
+        except _NOT_SAID as error:
             log.debug("key_age_unknown", detail=type(error).__name__)
             return None
         made = next((one.get("CreateDate") for one in found if one.get("AccessKeyId") == key), None)

@@ -77,6 +77,10 @@ def span(seconds: float) -> str:
     return "a moment"
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _since(at: datetime, now: datetime) -> str:
     return span((now - at).total_seconds())
 
@@ -89,14 +93,14 @@ def _dead_letters(now: Situation) -> Iterator[Judged]:
         if messages is None:
             yield Unknown(AlertName.DEAD_LETTERS, queue)
         elif messages:
-            yield Finding(AlertName.DEAD_LETTERS, queue, f"{messages} on {queue}")
+            yield Finding(AlertName.DEAD_LETTERS, queue, f"{_count(messages, 'message')} on {queue}")
 
 
 def _dead_uncopied(now: Situation) -> Iterator[Judged]:
     if not now.has_store:
         yield Unknown(AlertName.DEAD_UNCOPIED)
     elif now.dead_uncopied:
-        yield Finding(AlertName.DEAD_UNCOPIED, "", f"{now.dead_uncopied} dead, without a copy on any queue")
+        yield Finding(AlertName.DEAD_UNCOPIED, "", f"{_count(now.dead_uncopied, 'job')} without a copy on any queue")
 
 
 def _job_old(now: Situation) -> Iterator[Judged]:
@@ -137,7 +141,7 @@ def _doubts_growing(now: Situation) -> Iterator[Judged]:
 
 def _duplicates_proven(now: Situation) -> Iterator[Judged]:
     if jobs := now.happened.get(AlertName.DUPLICATES_PROVEN):
-        yield Finding(AlertName.DUPLICATES_PROVEN, "", f"{jobs} more jobs with more than one mail")
+        yield Finding(AlertName.DUPLICATES_PROVEN, "", f"{_count(jobs, 'job')} with more than one mail")
 
 
 # --- reputation and quota --------------------------------------------------------------------------
@@ -195,7 +199,7 @@ def _pauses(now: Situation) -> Iterator[Judged]:
         concerned = Concerned(pause.concern)
         detail = f"{pause.reason}: {pause.detail}" if pause.detail else pause.reason
         if concerned is Concerned.SENDER:  # SES quotes addresses, and the sender is one
-            detail = f"{pause.reason}: {senders} sender{'s' if senders > 1 else ''}"
+            detail = f"{pause.reason}: {_count(senders, 'sender')}"
         yield Finding(PAUSES[concerned], _pause_subject(concerned, pause.name, now.node), detail, pause.remedy or "")
 
 
@@ -216,7 +220,11 @@ def _queue_silent(now: Situation) -> Iterator[Judged]:
         if one.visible is None:
             yield Unknown(AlertName.QUEUE_SILENT, lane)
         elif one.is_silent:
-            yield Finding(AlertName.QUEUE_SILENT, lane, f"{one.visible} wait, and polls bring nothing")
+            yield Finding(
+                AlertName.QUEUE_SILENT,
+                lane,
+                f"{_count(one.visible or 0, 'message')} on the queue, and polls bring nothing",
+            )
 
 
 def _events_silent(now: Situation) -> Iterator[Judged]:
@@ -242,7 +250,7 @@ def _events_silent(now: Situation) -> Iterator[Judged]:
 
 def _events_lost(now: Situation) -> Iterator[Judged]:
     if mails := now.happened.get(AlertName.EVENTS_LOST):
-        yield Finding(AlertName.EVENTS_LOST, "", f"no event of {mails} more mails that SES took a day ago")
+        yield Finding(AlertName.EVENTS_LOST, "", f"no event of {_count(mails, 'mail')} that SES took a day ago")
 
 
 def _canary_lost(now: Situation) -> Iterator[Judged]:

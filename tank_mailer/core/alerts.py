@@ -338,7 +338,8 @@ _RULES: Final = (
         severity=Severity.CRITICAL,
         when="SES took the canary a quarter of an hour ago, and no event of it came back",
         ends="a canary's event comes back",
-        remedy="as for events_silent",
+        remedy="look at the configuration set's event destination, the topic's subscription, the event queue's policy"
+        " and tank-mailer refused list --kind event; until events come, no doubt is settled",
         clear_after_s=2 * MINUTE_S,  # when another node takes over the canary, it has to look first
     ),
     AlertRule(
