@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -12,6 +12,9 @@ from botocore.parsers import ResponseParserError
 from tank_mailer.adapters.aws import UNREADABLE, open_iam
 from tank_mailer.core.errors import ConfigurationError
 from tank_mailer.telemetry.log import get_logger
+
+if TYPE_CHECKING:
+    from types_aiobotocore_iam import IAMClient
 
 log = get_logger()
 
@@ -39,9 +42,19 @@ class KeyAge:
         """When the key in use was made; None: nobody says, or it is a role's, which changes by itself."""
         try:
             async with asyncio.timeout(self.timeout_s), open_iam(self.aws, region=self.region) as (client, key):
-                found = (await client.list_access_keys())["AccessKeyMetadata"] if key is not None else []
+                return await _Keys(client).created_at(key) if key is not None else None
         except _NOT_SAID as error:
             log.debug("key_age_unknown", detail=type(error).__name__)
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of the user behind the key; a user has two at most (IAM)."""
+
+    client: "IAMClient"
+
+    async def created_at(self, key: str) -> datetime | None:
+        found = (await self.client.list_access_keys())["AccessKeyMetadata"]
         made = next((one.get("CreateDate") for one in found if one.get("AccessKeyId") == key), None)
         return made.astimezone(UTC) if isinstance(made, datetime) else None
