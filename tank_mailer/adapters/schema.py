@@ -163,7 +163,13 @@ outbox = Table(
     Column("due_at", Double),  # None: told, or given up
     Column("tries", Integer, nullable=False),
     Column("told_at", Double),
-    Index("outbox_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "outbox_due",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
     Index(
         "outbox_waiting",
         "email_id",

@@ -187,7 +187,7 @@ def test_what_happened_is_on_for_a_day_whatever_is_restarted() -> None:
     ],
 )
 def test_what_is_over_is_forgotten(over: dict[str, datetime], *, is_gone: bool) -> None:
-    one = entry(**over)
+    one = replace(entry(), **over)  # type: ignore[arg-type]
 
     assert planned(one).steps == ([Forget(one)] if is_gone else [])
 

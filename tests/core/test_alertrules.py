@@ -205,7 +205,7 @@ def test_what_does_not(now: Situation) -> None:
 def test_what_is_not_known_is_neither(now: Situation, unknown: set[Unknown]) -> None:
     judgement = judge(now)
 
-    assert (judgement.found, judgement.unknown) == ((), unknown)
+    assert (judgement.found, judgement.unknown) == ((), frozenset(unknown))
 
 
 def test_unknown_may_be_one_subject_or_all() -> None:

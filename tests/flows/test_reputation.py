@@ -161,7 +161,8 @@ async def test_a_warning_is_said_once_and_so_is_its_end() -> None:
             post.volume.accept(250)
             await asyncio.sleep(600)
             assert len(lines) == 1, "4.8 % is not well below 5 %"
-            assert isinstance((post.guard.standings or {})[Kind.BOUNCES], Warn)
+            assert post.guard.standings is not None
+            assert isinstance(post.guard.standings[Kind.BOUNCES], Warn)
             post.volume.accept(750)
             await asyncio.sleep(600)
     assert lines == [

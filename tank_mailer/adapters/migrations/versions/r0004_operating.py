@@ -11,6 +11,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+WAITS = sa.text("due_at IS NOT NULL")
 PARTIAL = (
     ("jobs_in_doubt", "started_at", "state = 'in_doubt'"),
     ("jobs_uncopied", "queue_message_id", "state = 'dead' AND copied_at IS NULL"),
@@ -46,12 +47,17 @@ def upgrade() -> None:
     for name, column, part in PARTIAL:
         where = sa.text(part)
         op.create_index(name, "jobs", ["state", column], sqlite_where=where, postgresql_where=where)
+    # The oldest letter that waits has the lowest id of those.
+    op.drop_index("outbox_due", "outbox")
+    op.create_index("outbox_due", "outbox", ["due_at", "id"], sqlite_where=WAITS, postgresql_where=WAITS)
 
 
 def downgrade() -> None:
     """Take them away again."""
     for name, _, _ in PARTIAL:
         op.drop_index(name, "jobs")
+    op.drop_index("outbox_due", "outbox")
+    op.create_index("outbox_due", "outbox", ["due_at"], sqlite_where=WAITS, postgresql_where=WAITS)
     op.drop_index("jobs_by_state", "jobs")
     op.create_index("jobs_by_state", "jobs", ["state"])
     for name in ("usage", "alerts"):
