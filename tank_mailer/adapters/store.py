@@ -98,6 +98,7 @@ class Store:
         node: whose mails are counted under it.
         has_events: False: there are none and none will come, so that nothing is looked up among them.
         when_posted: called in the loop once news are on disk.
+        doubled: jobs of which an answer of SES has proven a second mail, since the start.
     """
 
     engine: AsyncEngine
@@ -109,6 +110,7 @@ class Store:
     node: str = ""
     has_events: bool = True
     when_posted: Callable[[], None] = lambda: None
+    doubled: int = 0
     _has_posted: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -547,6 +549,7 @@ class Store:
         known = connection.execute(self._find_receipts, {"ids": list(again)}).all()
         for email_id in {email_id for email_id, ses_message_id in known if again[email_id] != ses_message_id}:
             log.warning("duplicate_proven", email_id=email_id)
+            self.doubled += 1
 
     def _news(
         self,

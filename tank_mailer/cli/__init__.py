@@ -7,6 +7,7 @@ import typer
 
 from tank_mailer import __version__
 from tank_mailer.cli import (
+    alerts,
     config,
     db,
     demo,
@@ -69,6 +70,7 @@ app.command(
     "Example, do it: tank-mailer reclassify --apply",
 )(reclassify.reclassify)
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 

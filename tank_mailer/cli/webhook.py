@@ -17,8 +17,9 @@ from tank_mailer.adapters import desk_webhook
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, spelled
 from tank_mailer.adapters.desk_webhook import Count, Period
+from tank_mailer.adapters.posting import Answered, open_session
 from tank_mailer.adapters.rows import storable
-from tank_mailer.adapters.webhook import Answered, WebhookReceiver, open_session
+from tank_mailer.adapters.webhook import WebhookReceiver
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave
 from tank_mailer.cli.terminal import hint, print_fields, print_json, progress_bar, say

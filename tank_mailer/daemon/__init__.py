@@ -14,6 +14,7 @@ from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.adapters.turns import SqlTurns
 from tank_mailer.core.errors import StoreError
+from tank_mailer.daemon.alerting import AlertParts, assemble_alerting
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
@@ -108,7 +109,19 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
             )
-            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            alerting = await assemble_alerting(
+                loaded,
+                sending,
+                nodes,
+                feedback,
+                clients=clients,
+                store=store,
+                stack=stack,
+                turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+            )
+            await _work(
+                sending, nodes, feedback, alerting, settings, supervisor=supervisor, stop=stop, shown=location.shown
+            )
     return 0
 
 
@@ -152,6 +165,7 @@ async def _work(
     sending: SendingParts,
     nodes: NodeParts,
     feedback: FeedbackParts,
+    alerting: AlertParts,
     settings: Settings,
     *,
     supervisor: Supervisor,
@@ -166,6 +180,7 @@ async def _work(
         *(work for way in sending.ways for work in way.works),
         *nodes.works,
         *feedback.works,
+        *alerting.works,
         _show_life(supervisor),
     ):
         _tell_start(sending, settings, shown)

@@ -32,6 +32,8 @@ class NodeParts:
     """
 
     board: SqlBoard
+    quota: QuotaWatch
+    reputation: ReputationGuard
     works: tuple[Coroutine[None, None, None], ...]
 
     async def leave(self) -> None:
@@ -116,7 +118,9 @@ async def assemble_nodes(settings: Settings, sending: SendingParts, *, store: St
         await _read(keeper, quota, reputation)
     except StoreError as error:
         pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
-    return NodeParts(board=board, works=(quota.run(), reputation.run(), keeper.run()))
+    return NodeParts(
+        board=board, quota=quota, reputation=reputation, works=(quota.run(), reputation.run(), keeper.run())
+    )
 
 
 async def _read(keeper: BoardKeeper, quota: QuotaWatch, reputation: ReputationGuard) -> None:

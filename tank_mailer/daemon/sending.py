@@ -43,14 +43,19 @@ class Way:
     """One lane on its queue, and what watches the queue.
 
     Attributes:
-        dead_letters: where its dead letters go, as far as is known.
+        named: the dead-letter queue that the settings name.
     """
 
     name: str
     lane: Lane
     queue: SqsQueue
     watch: QueueWatch
-    dead_letters: str | None
+    named: str | None
+
+    @property
+    def dead_letters(self) -> str | None:
+        """Where its dead letters go, as far as is known by now."""
+        return self.named or _beside(self.queue.url, self.watch.known)
 
     @property
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
@@ -162,8 +167,7 @@ async def assemble_sending(
             tallies=tallies,
         )
         watch.polls_without = lane.intake.polls_without
-        dead_letters = settings.dead_letter_queue_url or _beside(queue.url, watch.known)
-        ways.append(Way(name=name, lane=lane, queue=queue, watch=watch, dead_letters=dead_letters))
+        ways.append(Way(name=name, lane=lane, queue=queue, watch=watch, named=settings.dead_letter_queue_url))
     hand = Hand(lanes=[way.lane for way in ways], governor=governor, pauses=pauses)
     return SendingParts(hand=hand, ways=tuple(ways), account=account, doubts=doubts, tallies=tallies)
 

@@ -68,6 +68,7 @@ class Feedback:
         names: how a recipient is named in logs.
         visibility_s: until a message that was not written comes again.
         most_a_second: events that may be drained now, beside the sending; None: all that there are.
+        doubled: jobs of which events have proven a second mail, since the start.
     """
 
     queue: Queue
@@ -79,6 +80,7 @@ class Feedback:
     names: Recipients
     visibility_s: int
     most_a_second: Callable[[], float | None] = lambda: None
+    doubled: int = 0
     _read: asyncio.Queue[_InHand] = field(default_factory=asyncio.Queue)
     _done: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _busy: asyncio.Event = field(default_factory=asyncio.Event)
@@ -308,6 +310,7 @@ class Feedback:
             log.info("address_suppressed", email_id=new.email_id, reason=new.reason, **fields)
         for email_id in recorded.doubled:
             log.warning("duplicate_proven", email_id=email_id)
+            self.doubled += 1
 
     def _fields(self, recording: Recording) -> dict[str, object]:
         event = recording.event

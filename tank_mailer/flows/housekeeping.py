@@ -42,6 +42,7 @@ class Housekeeper:
         retention: `TANK_RETENTION_DAYS`.
         has_channel: whether SES's events are read at all.
         jitter: gives numbers from 0 to 1.
+        when_lost: told of mails that SES never said a word about, each once.
         turns: shared with other nodes; None: there are none.
     """
 
@@ -51,6 +52,7 @@ class Housekeeper:
     has_channel: bool
     jitter: Callable[[], float]
     turns: Turns | None = None
+    when_lost: Callable[[int], None] = lambda _: None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -122,4 +124,5 @@ class Housekeeper:
                 remedy="look whether each configuration set publishes all kinds of events to a topic that the event"
                 " queue is subscribed to, and whether that queue is read in time (retention, quarantine)",
             )
+            self.when_lost(lost)
         await self.attic.set_mark(COUNTED, span.end)

@@ -1,6 +1,7 @@
 """Receives no more than can start soon."""
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import Lease, LeaseKeeper
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.sending import Sending
-from tank_mailer.ports import Clock, Queue
+from tank_mailer.ports import Clock, Queue, QueueMessage
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -25,6 +26,7 @@ WAIT_S = 20  # SQS: long polling
 POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page looks like an empty queue
 MOST_POLLS = 4  # at once: forty messages a trip to the queue
 PASSING_FAILURES = 2
+LATELY_S = 60.0  # ages at receive are known of the last one or two of these
 TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
 
 
@@ -52,6 +54,7 @@ class Intake:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
     _failed_polls: int = 0
+    _oldest: deque[tuple[int, datetime]] = field(default_factory=deque)  # of each minute, the oldest message received
     last_poll_at: datetime | None = None
 
     @property
@@ -63,6 +66,25 @@ class Intake:
     def in_hand(self) -> int:
         """Messages received and not settled."""
         return len(self._tasks)
+
+    @property
+    def oldest_sent_at(self) -> datetime | None:
+        """When the oldest message was put on the queue of those received lately; None: there were none."""
+        self._forget_old(int(self.clock.boot_s() / LATELY_S))
+        return min((sent_at for _, sent_at in self._oldest), default=None)
+
+    def _note_age(self, message: QueueMessage) -> None:
+        lately = int(self.clock.boot_s() / LATELY_S)
+        if self._oldest and self._oldest[-1][0] == lately:
+            lately, sent_at = self._oldest.pop()
+            self._oldest.append((lately, min(sent_at, message.sent_at)))
+        else:
+            self._forget_old(lately)
+            self._oldest.append((lately, message.sent_at))
+
+    def _forget_old(self, lately: int) -> None:
+        while self._oldest and self._oldest[0][0] < lately - 1:
+            self._oldest.popleft()
 
     async def run(self) -> None:
         """Poll until `close`; polls under way then come to their end, for a cancelled one swallows messages."""
@@ -138,6 +160,7 @@ class Intake:
         took_s = self.clock.boot_s() - started_s
         log.debug("queue_polled", lane=self.lane, asked=limit, received=len(messages), duration_s=round(took_s, 3))
         for message in messages:
+            self._note_age(message)
             if lease := self.keeper.take(message, started_s=started_s, visibility_s=visibility_s):
                 self._start(lease)
         if len(messages) == limit:

@@ -114,6 +114,12 @@ LOG_EVENTS: Final = (
     LogEvent("operator_resumed", "info", "A person has ordered to go on.", ("scope", "lane")),
     LogEvent("rate_cut", "warning", "SES throttled: slower for a while.", ("rate", "set_rate")),
     LogEvent("queue_unknown", "warning", "The queue's attributes may not be asked.", ("lane", "reason", "detail")),
+    LogEvent(
+        "queue_depth_unknown",
+        "warning",
+        "A dead-letter queue, or the event queue, cannot be asked how full it is. Said once.",
+        ("queue", "reason", "detail", "remedy"),
+    ),
     LogEvent("queue_redrives_early", "warning", "maxReceiveCount is too low.", ("lane", "max_receive_count", "remedy")),
     LogEvent(
         "queue_silent",
@@ -280,6 +286,22 @@ LOG_EVENTS: Final = (
         ("concern", "reason", "detail", "until", "remedy"),
     ),
     LogEvent("pause_lifted", "info", "It is over.", ("concern", "scope", "reason", "duration_s")),
+    # Alerts
+    LogEvent(
+        "alert_raised",
+        "warning",
+        "Something wants a person (docs/alerts.md); critical where its severity is.",
+        ("alert", "severity", "about", "since", "detail", "remedy"),
+    ),
+    LogEvent("alert_recovered", "info", "It is over.", ("alert", "severity", "about", "duration_s")),
+    LogEvent(
+        "alert_webhook_failing",
+        "error",
+        "The alert receiver takes nothing; tried again for as long as there is something to tell. Said once.",
+        ("detail", "status", "remedy"),
+    ),
+    LogEvent("alert_webhook_recovered", "info", "The alert receiver takes alerts again.", ("duration_s",)),
+    LogEvent("key_age_unknown", "debug", "IAM does not tell how old the access key is.", ("detail",)),
     # The log itself
     LogEvent(
         "log_lines_dropped",

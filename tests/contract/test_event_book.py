@@ -302,6 +302,7 @@ async def test_a_double_is_proven_by_the_answer_too(tables: StoreBench, book: Ev
         await tables.ledger.write(Change(begun.accepted("second", now(tables)), receipt=receipt))
 
     assert [line["email_id"] for line in lines if line["event"] == "duplicate_proven"] == ["order-4711"]
+    assert tables.ledger.doubled == 1
 
 
 async def test_ses_may_be_in_the_future(bench: Bench, book: EventBook) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -199,10 +199,13 @@ async def test_mail_without_a_single_event_after_a_day_is_told_once() -> None:
     for minutes in range(0, 600, 10):  # from the tenth minute on, every tenth of them silent
         attic.accepted[EPOCH + (20 + minutes) * MINUTE] = minutes % 100 != 0
 
-    lines = await live(make_keeper(attic), 3 * DAY)
+    heard = list[int]()
+
+    lines = await live(replace(make_keeper(attic), when_lost=heard.append), 3 * DAY)
 
     found = told(lines, "events_lost")
     assert sum(line["lost"] for line in found) == 6
+    assert heard == [line["lost"] for line in found]
     assert all(line["log_level"] == "warning" and line["remedy"] for line in found)
     assert all(0 < line["lost"] <= line["accepted"] for line in found)
 

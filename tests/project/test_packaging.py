@@ -257,7 +257,12 @@ def test_the_database_url_of_the_example_leads_to_its_database(compose: dict[str
 
 # --- rights ----------------------------------------------------------------------------------------
 
-SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses", "SESClient": "ses"}  # IAM knows both SES APIs by one name
+SERVICES = {  # IAM knows both SES APIs by one name
+    "SQSClient": "sqs",
+    "SESV2Client": "ses",
+    "SESClient": "ses",
+    "IAMClient": "iam",
+}
 
 
 def called_actions() -> Iterator[str]:
@@ -312,7 +317,7 @@ def test_every_client_is_known_to_this_test() -> None:
     """A client in a place where `called_actions` does not look would make calls that nobody allows."""
     texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tank_mailer").rglob("*.py"))
 
-    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2", "ses"}
+    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2", "ses", "iam"}
 
 
 def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
@@ -335,6 +340,16 @@ def test_what_the_suppression_list_needs_stands_alone() -> None:
 
     assert len(lists) == 1
     assert all("SuppressedDestination" in action for action in lists[0])
+
+
+def test_the_key_may_ask_about_itself_alone() -> None:
+    """How old it is; a statement of its own, to be taken out by whoever does not want to be told."""
+    (own,) = (one for one in statements() if "iam:" in str(one["Action"]))
+
+    assert (each(own["Action"]), own["Resource"]) == (
+        ["iam:ListAccessKeys"],
+        "arn:aws:iam::ACCOUNT_ID:user/${aws:username}",
+    )
 
 
 def test_the_policy_names_the_queues_of_the_template() -> None:
