@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
+from tank_mailer.daemon.watching import WatchParts, assemble_watching
 from tank_mailer.flows.stop import Stop, drain
 from tank_mailer.ports import AccountFacts
 from tank_mailer.settings import Loaded, Settings
@@ -30,13 +31,20 @@ FINISH_EVENTS_S = 25.0  # the last long polls end, what is in hand is written an
 FLUSH_EVENTS_S = 5.0  # at least, after a drain that took longer: supervisors wait for 60 s
 
 
-async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Path) -> int:
+async def run(
+    loaded: Loaded,
+    *,
+    environ: Mapping[str, str],
+    state_directory: Path,
+    flush: Callable[[], None] = lambda: None,
+) -> int:
     """Send until a signal comes; return the exit code.
 
     Args:
         loaded: the settings.
         environ: what systemd has to say to us.
-        state_directory: where what is made once is kept.
+        state_directory: where what is made once is kept, and the heartbeat.
+        flush: writes out what is left of the log, before an end that is none of ours.
 
     Raises:
         ConfigurationError: settings and surroundings do not fit; nothing was begun.
@@ -108,7 +116,13 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
             )
-            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            watching = assemble_watching(
+                settings, sending, nodes, feedback, store=store, state_directory=state_directory, flush=flush
+            )
+            with watching.watchman.watching():
+                await _work(
+                    sending, nodes, feedback, watching, settings, supervisor=supervisor, stop=stop, shown=location.shown
+                )
     return 0
 
 
@@ -152,6 +166,7 @@ async def _work(
     sending: SendingParts,
     nodes: NodeParts,
     feedback: FeedbackParts,
+    watching: WatchParts,
     settings: Settings,
     *,
     supervisor: Supervisor,
@@ -166,6 +181,7 @@ async def _work(
         *(work for way in sending.ways for work in way.works),
         *nodes.works,
         *feedback.works,
+        *watching.works,
         _show_life(supervisor),
     ):
         _tell_start(sending, settings, shown)

@@ -1,4 +1,4 @@
-"""Which adapter serves which port behind the sending: events, the web server, the store's keeping, HTTP."""
+"""Which adapter serves which port behind the sending: events, the web server, the store's keeping."""
 
 import random
 from collections.abc import Coroutine
@@ -8,10 +8,7 @@ from datetime import timedelta
 
 from tank_mailer.adapters import aws, webhook
 from tank_mailer.adapters.attic import SqlAttic
-from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_emails import find_report
 from tank_mailer.adapters.event_book import SqlEventBook
-from tank_mailer.adapters.http import HttpServer
 from tank_mailer.adapters.outbox import SqlOutbox
 from tank_mailer.adapters.perch import SqlPerch
 from tank_mailer.adapters.sns import Signatures, fetch_certificate
@@ -27,7 +24,7 @@ from tank_mailer.flows.housekeeping import Housekeeper
 from tank_mailer.flows.notify import Notifier
 from tank_mailer.flows.reading import Reading
 from tank_mailer.ports.nodes import Turns
-from tank_mailer.settings import Settings, parse_listen
+from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
 
 EVENTS_BESIDE = 400.0  # a second: a third of a core, and several times what 14 mails a second make
@@ -76,9 +73,6 @@ async def assemble_feedback(
         works.append(notifier.run())
     if settings.canary_from is not None and settings.delivery == "live":
         works.append(_canary(settings, sending, settings.canary_from, store, turns).run())
-    if listen := parse_listen(settings.http_listen):
-        token = settings.http_token.get_secret_value() if settings.http_token else None
-        works.append(_http(listen.host, listen.port, token, store).run())
     return FeedbackParts(feedback=feedback, works=tuple(works))
 
 
@@ -134,13 +128,3 @@ def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store
         configuration_sets=tuple(name for name in (settings.configuration_set, *settings.configuration_sets) if name),
         turns=turns,
     )
-
-
-def _http(host: str, port: int, token: str | None, store: Store) -> HttpServer:
-    desk = Desk(engine=store.engine, clock=store.clock, who="http")
-
-    async def emails(email_id: str) -> dict[str, object] | None:
-        report = await find_report(desk, email_id)
-        return report.shape() if report else None
-
-    return HttpServer(host=host, port=port, token=token, emails=emails)
