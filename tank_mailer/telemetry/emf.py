@@ -1,6 +1,6 @@
 """Key figures in a log line that CloudWatch makes metrics of, without an agent (its embedded metric format).
 
-The line is one of ours like all others; besides, `_aws` says which of its members are metrics, and which are dimensions.
+The line is one of ours like all others; besides, `_aws` says which of its members are metrics, and which dimensions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,10 +43,9 @@ class Counted:
     def since(self, before: "Counted") -> Iterator[KeyFigure]:
         """What has come to it."""
         for name, outcomes in _SUMS.items():
-            yield KeyFigure(
-                name, COUNT, sum(self.outcomes.get(one, 0) - before.outcomes.get(one, 0) for one in outcomes)
-            )
-        yield KeyFigure("dead", COUNT, self.dead - before.dead)
+            new = sum(self.outcomes.get(one, 0) - before.outcomes.get(one, 0) for one in outcomes)
+            yield KeyFigure(name, COUNT, new)
+        yield KeyFigure("dead", COUNT, int(self.dead - before.dead))
 
 
 _SUMS: Final[Mapping[str, Sequence[str]]] = {
@@ -82,7 +81,7 @@ def standing_figures(
     yield KeyFigure("rate", PER_SECOND, view.rate)
     if view.quota.limit:
         yield KeyFigure("quota_used_share", SHARE, round(view.quota.used / view.quota.limit, 4))
-    yield KeyFigure("paused", COUNT, float(any(not lane.is_polled for lane in view.lanes.values())))
+    yield KeyFigure("paused", COUNT, int(any(not lane.is_polled for lane in view.lanes.values())))
 
 
 def embedded(namespace: str, figures: Sequence[KeyFigure], at: datetime) -> dict[str, object]:

@@ -86,18 +86,18 @@ class Measure:
 
 # --- labels ----------------------------------------------------------------------------------------
 
-_REASON = Label("reason", (*(reason.value for reason in Reason), NONE), "`Reason`, or `none`")
-_VERDICT = Label("verdict", tuple(name_of(kind) for kind in get_args(Verdict)), "delete, retry, park, pause, ...")
-_OUTCOME = Label("outcome", tuple(name_of(kind) for kind in get_args(Outcome)), "accepted, refused, throttled, ...")
-_LANE = Label("lane", LANES, "priority, ordinary")
-_QUEUE = Label("queue", (*LANES, EVENTS), "priority, ordinary, events")
-_PLACE = Label("place", tuple(Place), "visible, in_flight")
-_KIND = Label("kind", tuple(EventKind), "send, delivery, bounce, ...")
-_CONCERN = Label("concern", tuple(Concerned), "account, sender, queue, store, ...")
-_STATE = Label("state", (State.SENDING, State.DEFERRED, State.IN_DOUBT), "sending, deferred, in_doubt")
-_ENDING = Label("ending", tuple(Ending), "event, resent, given_up")
-_AGE = Label("age", (), "upper bound in seconds; inf: older")
-_VERSION = Label("version", (__version__,), "of tank-mailer")
+_REASON = Label("reason", (*(reason.value for reason in Reason), NONE), "why: one word for one cause, as in logs and ledger")
+_VERDICT = Label("verdict", tuple(name_of(kind) for kind in get_args(Verdict)), "what becomes of a queue message")
+_OUTCOME = Label("outcome", tuple(name_of(kind) for kind in get_args(Outcome)), "what an attempt ends in")
+_LANE = Label("lane", LANES, "the queues' lanes")
+_QUEUE = Label("queue", (*LANES, EVENTS), "the lanes', and the event queue")
+_PLACE = Label("place", tuple(Place), "where a message is")
+_KIND = Label("kind", tuple(EventKind), "SES's kinds of events")
+_CONCERN = Label("concern", tuple(Concerned), "what a pause is about")
+_STATE = Label("state", (State.SENDING, State.DEFERRED, State.IN_DOUBT), "of jobs that have not ended")
+_ENDING = Label("ending", tuple(Ending), "of a doubt")
+_AGE = Label("age", (), "the upper bound of an age in seconds, such as 900; `inf`: all that are older")
+_VERSION = Label("version", (__version__,), "tank-mailer's own")
 
 PAUSES: Final = tuple(
     dict.fromkeys((rule.kind.value, reason.value) for rule in (*RULES, DEFAULT_SET) for reason in rule.reasons)

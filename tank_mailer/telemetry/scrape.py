@@ -80,8 +80,8 @@ class Scrape(Collector):
         yield from _of_queues(sources.facts())
         if (standing := sources.standing()) is not None:
             yield from _of_store(standing, view.seen_at)
-        for lane, age_s in sources.oldest_s().items():
-            yield "oldest_received_age_seconds", (lane,), age_s
+        for name, age_s in sources.oldest_s().items():
+            yield "oldest_received_age_seconds", (name,), age_s
         yield from _at("last_poll_timestamp_seconds", (EVENTS,), sources.events_polled_at())
         yield "ready", (), float(sources.is_ready())
 
