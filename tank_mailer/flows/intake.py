@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.outcome import Concern, Concerned
-from tank_mailer.flows.forever import forever
+from tank_mailer.flows.forever import AGAIN_S, forever
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import Lease, LeaseKeeper
 from tank_mailer.flows.oldest import OldestReceived
@@ -58,6 +58,7 @@ class Intake:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
     _failed_polls: int = 0
+    _has_crashed: bool = False
     last_poll_at: datetime | None = None
     oldest: OldestReceived = field(init=False)
     rounds: Beat = field(init=False)
@@ -89,6 +90,9 @@ class Intake:
                 poll.cancel()
 
     async def _round(self) -> None:
+        if self._has_crashed:  # what fails at once would fill the log
+            self._has_crashed = False
+            await self._or_closing(asyncio.sleep(AGAIN_S))
         if len(self._polls) >= MOST_POLLS:
             ended, _ = await asyncio.wait(self._polls, timeout=ROUND_S, return_when=asyncio.FIRST_COMPLETED)
             if not ended:
@@ -107,6 +111,7 @@ class Intake:
         self.governor.ask(-limit, self.lane)
         if not poll.cancelled() and (error := poll.exception()):
             log.error("flow_crashed", exc_info=error)
+            self._has_crashed = True
 
     def polls_without(self) -> int:
         """Polls in a row that brought nothing."""
