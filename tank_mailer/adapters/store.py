@@ -34,7 +34,6 @@ from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Receipt, R
 from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.beats import Beat
 from tank_mailer.telemetry.log import get_logger
-from tank_mailer.telemetry.measures import Ending
 
 log = get_logger()
 
@@ -471,9 +470,6 @@ class Store:
             if sent_at is not None:  # a lost store, or somebody else's mail under the same id
                 log.warning("job_known_by_events", email_id=email_id, ses_message_id=proof[0])
         written = self.write_rows(connection, ended)
-        for row in doubtful:
-            if row.state is State.IN_DOUBT and row.email_id in written:
-                metrics.doubt_ended(Ending.EVENT)
         self._raise(connection, {row.email_id: row for row in ended if row.email_id in written})
         return set(found)
 

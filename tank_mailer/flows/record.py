@@ -82,8 +82,10 @@ class Recorder:
             case InDoubt(reason, detail):
                 due_at = now + timedelta(seconds=self.policy.doubt_wait_s(row.configuration_set))
                 doubted = replace(row.doubted(due_at, now, reason, detail), receipt_handle=story.lease.handle)
-                metrics.doubt_begun(reason)
-                return await self.write(story, Change(doubted))
+                written = await self.write(story, Change(doubted))
+                if written:  # else an event has shown already that SES has it
+                    metrics.doubt_begun(reason)
+                return written
             case Held(concern, reason, detail):
                 due_at = now + timedelta(seconds=self.pauses.hide_s(concern))
                 deferred = row.deferred(due_at, now, reason, detail)

@@ -86,7 +86,7 @@ class Measure:
 
 # --- labels ----------------------------------------------------------------------------------------
 
-_REASON = Label("reason", (*(reason.value for reason in Reason), NONE), "why: one word for one cause, as in logs and ledger")
+_REASON = Label("reason", (*(reason.value for reason in Reason), NONE), "why: the same words as in logs and ledger")
 _VERDICT = Label("verdict", tuple(name_of(kind) for kind in get_args(Verdict)), "what becomes of a queue message")
 _OUTCOME = Label("outcome", tuple(name_of(kind) for kind in get_args(Outcome)), "what an attempt ends in")
 _LANE = Label("lane", LANES, "the queues' lanes")

@@ -122,6 +122,20 @@ async def test_a_doubt_that_nothing_settles_is_given_up(make_rig: MakeRig) -> No
     assert risen.all_of("dead_letters_total") == {("in_doubt",): 1}
 
 
+async def test_a_doubt_that_an_event_settles(make_rig: MakeRig) -> None:
+    lane = make_rig(LOST, policy=RetryPolicy(in_doubt_wait_s=900.0, has_channel=True))
+    events = make_event_rig(lane, policy=PINNED)
+    lane.put(email_id="job-1")
+    with rising() as risen:
+        async with lane.running(), events.running():
+            await lane.until(lambda: lane.sent("job-1") == 1 and not lane.lane.intake.in_hand)
+            events.queue.put(send_event(1))
+            await lane.until(lambda: not lane.queue.left)
+
+    assert risen.all_of("doubts_begun_total") == {("answer_lost",): 1}
+    assert risen.all_of("doubts_ended_total") == {("event",): 1}
+
+
 async def test_pauses_are_counted_as_they_begin(make_rig: MakeRig) -> None:
     rig = make_rig()
     with rising() as risen:
