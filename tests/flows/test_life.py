@@ -11,6 +11,7 @@ from tank_mailer.core.errors import QueueError, Reason, StoreError
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.view import LaneView, NodeView
+from tank_mailer.flows.intake import MOST_POLLS
 from tank_mailer.flows.life import Life
 from tank_mailer.flows.oldest import SPAN_S, OldestReceived
 from tank_mailer.telemetry.beats import Beat
@@ -174,6 +175,19 @@ async def test_polls_that_never_end_are_not_alive(make_rig: MakeRig) -> None:
         await asyncio.sleep(600.0)
 
     assert hung == ["polls/ordinary"]
+
+
+async def test_a_loop_that_waits_for_all_its_polls_comes_round(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    intake = rig.lane.intake
+    intake._polls.update(asyncio.create_task(hang()) for _ in range(MOST_POLLS))
+    life = make_life(beats_of(rig))
+    intake.polled.begin()
+    async with living(life) as hung, rig.running():
+        await asyncio.sleep(600.0)
+
+    assert hung == ["polls/ordinary"]
+    assert rig.queue.received == []
 
 
 async def test_polls_that_crash_are_not_alive(make_rig: MakeRig) -> None:

@@ -32,7 +32,8 @@ async def lane_hangs(_: intake.Intake) -> int:
 
 
 if __name__ == "__main__":
-    watching.Watchman = partial(Watchman, look_s=LOOK_S, patience_s=PATIENCE_S)  # type: ignore[assignment, misc]
+    rooms = {"loop": loop_hangs, "lane": lane_hangs}
+    watching.Watchman = partial(Watchman, look_s=LOOK_S, patience_s=PATIENCE_S)  # type: ignore[assignment, attr-defined]
     intake.MOST_ROUND_S = life.MOST_STILL_S = MOST_S  # type: ignore[misc]
-    intake.Intake._room = {"loop": loop_hangs, "lane": lane_hangs}[os.environ[HANGS]]  # type: ignore[method-assign]  # noqa: TID251
+    intake.Intake._room = rooms[os.environ[HANGS]]  # type: ignore[assignment, method-assign]  # noqa: TID251 - its own
     main()
