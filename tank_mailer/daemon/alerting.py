@@ -173,7 +173,7 @@ def _lane(way: Way, sending: SendingParts) -> LaneSituation:
         is_polled=sending.hand.pauses.is_polled(way.name),
         is_silent=way.watch.is_silent,
         visible=known.visible if known is not None else None,
-        oldest_sent_at=intake.oldest_sent_at,
+        oldest_sent_at=intake.oldest.sent_at,
         last_poll_at=intake.last_poll_at,
         retention_s=known.retention_s if known is not None else None,
     )

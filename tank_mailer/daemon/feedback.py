@@ -1,4 +1,4 @@
-"""Which adapter serves which port behind the sending: events, the web server, the store's keeping, HTTP."""
+"""Which adapter serves which port behind the sending: events, the web server, the store's keeping."""
 
 import random
 from collections import Counter
@@ -9,10 +9,7 @@ from datetime import timedelta
 
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.attic import SqlAttic
-from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_emails import find_report
 from tank_mailer.adapters.event_book import SqlEventBook
-from tank_mailer.adapters.http import HttpServer
 from tank_mailer.adapters.outbox import SqlOutbox
 from tank_mailer.adapters.perch import SqlPerch
 from tank_mailer.adapters.posting import open_session
@@ -31,7 +28,7 @@ from tank_mailer.flows.housekeeping import Housekeeper
 from tank_mailer.flows.notify import Notifier
 from tank_mailer.flows.reading import Reading
 from tank_mailer.ports.nodes import Turns
-from tank_mailer.settings import Settings, parse_listen
+from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
 
 EVENTS_BESIDE = 400.0  # a second: a third of a core, and several times what 14 mails a second make
@@ -87,9 +84,6 @@ async def assemble_feedback(
     if settings.canary_from is not None and settings.delivery == "live":
         canary = _canary(settings, sending, settings.canary_from, store, turns)
         works.append(canary.run())
-    if listen := parse_listen(settings.http_listen):
-        token = settings.http_token.get_secret_value() if settings.http_token else None
-        works.append(_http(listen.host, listen.port, token, store).run())
     return FeedbackParts(feedback=feedback, notifier=notifier, canary=canary, happened=happened, works=tuple(works))
 
 
@@ -146,13 +140,3 @@ def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store
         configuration_sets=tuple(name for name in (settings.configuration_set, *settings.configuration_sets) if name),
         turns=turns,
     )
-
-
-def _http(host: str, port: int, token: str | None, store: Store) -> HttpServer:
-    desk = Desk(engine=store.engine, clock=store.clock, who="http")
-
-    async def emails(email_id: str) -> dict[str, object] | None:
-        report = await find_report(desk, email_id)
-        return report.shape() if report else None
-
-    return HttpServer(host=host, port=port, token=token, emails=emails)

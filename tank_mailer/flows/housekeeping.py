@@ -12,6 +12,7 @@ from tank_mailer.core.keeping import count_from, first_mark, slices, uncounted, 
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Attic, Clock
 from tank_mailer.ports.nodes import Turns
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -117,6 +118,7 @@ class Housekeeper:
             if not await self._has_turn():
                 return
         if lost:
+            metrics.events_lost(lost)
             log.warning(
                 "events_lost",
                 lost=lost,

@@ -263,6 +263,31 @@ LOG_EVENTS: Final = (
         "canary_lost", "error", "SES accepted the canary 15 minutes ago; no event came back.", ("since", "remedy")
     ),
     LogEvent("canary_returned", "info", "Events come back again.", ()),
+    # Life
+    LogEvent(
+        "liveness_lost",
+        "error",
+        "A loop has had work for too long and finished none of it; if that goes on, the process ends.",
+        ("hang", "silent_s", "at_most_s", "exit_after_s", "waits_at", "loop_at", "remedy"),
+    ),
+    LogEvent("liveness_recovered", "info", "All loops turn again.", ("duration_s",)),
+    LogEvent(
+        "daemon_aborted",
+        "error",
+        "No life for five minutes: the process ends, for its supervisor to start it anew.",
+        ("hang", "failed_s", "exit_code", "remedy"),
+    ),
+    LogEvent("heartbeat_failed", "warning", "The heartbeat file cannot be touched; tried again.", ("detail", "remedy")),
+    LogEvent(
+        "figures_reported",
+        "info",
+        "Key figures of the last minute, for CloudWatch (TANK_CLOUDWATCH_NAMESPACE); `_aws` says which are metrics.",
+        (
+            *("accepted", "refused", "throttled", "failed", "dead", "queue_visible", "dead_letter_queue_messages"),
+            *("oldest_age_s", "in_doubt", "outbox_letters", "bounce_rate", "complaint_rate", "rate"),
+            *("quota_used_share", "paused", "_aws"),
+        ),
+    ),
     LogEvent("http_listening", "info", "Our own HTTP server listens.", ("listen",)),
     LogEvent("http_unavailable", "warning", "Its port cannot be had; tried again.", ("listen", "detail", "remedy")),
     # Leases and settlement

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from tank_mailer.flows.intake import LATELY_S
+from tank_mailer.flows.oldest import SPAN_S
 from tests.fakes import EPOCH
 from tests.flows.conftest import MakeRig
 
@@ -16,11 +16,11 @@ async def test_the_oldest_of_those_that_came_lately(make_rig: MakeRig) -> None:
     rig.put(email_id="old")
     await asyncio.sleep(HOUR_S)
     rig.put(email_id="young")
-    nothing = rig.lane.intake.oldest_sent_at
+    nothing = rig.lane.intake.oldest.sent_at
 
     async with rig.running():
         await rig.until(lambda: len(rig.mailer.sent) == 2)
-        oldest = rig.lane.intake.oldest_sent_at
+        oldest = rig.lane.intake.oldest.sent_at
 
     assert nothing is None
     assert oldest is not None
@@ -36,13 +36,13 @@ async def test_what_came_some_minutes_ago_says_nothing_of_now(make_rig: MakeRig)
     async with rig.running():
         await rig.until(lambda: len(rig.mailer.sent) == 1)
         rig.put(email_id="young")
-        await asyncio.sleep(LATELY_S)
+        await asyncio.sleep(SPAN_S)
         rig.put(email_id="younger")
         await rig.until(lambda: len(rig.mailer.sent) == 3)
-        await asyncio.sleep(LATELY_S)
-        younger = rig.lane.intake.oldest_sent_at
-        await asyncio.sleep(2 * LATELY_S)
-        nothing = rig.lane.intake.oldest_sent_at
+        await asyncio.sleep(SPAN_S)
+        younger = rig.lane.intake.oldest.sent_at
+        await asyncio.sleep(2 * SPAN_S)
+        nothing = rig.lane.intake.oldest.sent_at
 
     assert younger is not None
     assert younger - EPOCH > timedelta(hours=1)

@@ -14,6 +14,7 @@ from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.flows.housekeeping import BATCH_ROWS, BREATH_S, COUNTED, ROUND, TURN_S, Housekeeper
 from tank_mailer.ports.nodes import Turns
 from tests.fakes import EPOCH, FakeClock
+from tests.metering import rising
 from tests.nodes_fakes import FakeTurns
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -223,9 +224,11 @@ async def test_each_mail_is_counted_once_over_restarts() -> None:
     attic = FakeAttic(accepted={EPOCH + n * MINUTE: False for n in range(15, 300)})
     lines = Lines()
 
-    for _ in range(12):
-        lines += await live(make_keeper(attic), 7 * HOUR)
+    with rising() as risen:
+        for _ in range(12):
+            lines += await live(make_keeper(attic), 7 * HOUR)
 
+    assert risen.of("events_lost_total") == 285
     assert sum(line["lost"] for line in told(lines, "events_lost")) == 285
 
 
