@@ -13,12 +13,14 @@ from tank_mailer.adapters.grants import SqlGrants
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.adapters.turns import SqlTurns
+from tank_mailer.adapters.usage import SqlUsage
 from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
 from tank_mailer.flows.stop import Stop, drain
+from tank_mailer.flows.usage import UsageMeter
 from tank_mailer.ports import AccountFacts
 from tank_mailer.settings import Loaded, Settings
 from tank_mailer.telemetry.log import AddressPrivacy, Recipients, get_logger, load_or_make_hash_key
@@ -90,6 +92,7 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
         async with _background(*works):
             with suppress(StoreError):  # a sick one is looked at again by all that follows
                 await store.look_for_events(is_fed=settings.event_queue_url is not None or is_shared)
+            usage = UsageMeter(usage=SqlUsage(store=store))
             sending = await assemble_sending(
                 settings,
                 clients=clients,
@@ -97,6 +100,7 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 names=names,
                 process=process,
                 grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
+                meter=usage.add,
             )
             nodes = await assemble_nodes(settings, sending, store=store, process=process)
             feedback = await assemble_feedback(
@@ -107,8 +111,11 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 names=names,
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+                meter=usage.add,
             )
-            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            await _work(
+                sending, nodes, feedback, settings, usage=usage, supervisor=supervisor, stop=stop, shown=location.shown
+            )
     return 0
 
 
@@ -154,6 +161,7 @@ async def _work(
     feedback: FeedbackParts,
     settings: Settings,
     *,
+    usage: UsageMeter,
     supervisor: Supervisor,
     stop: Stop,
     shown: str,
@@ -166,6 +174,7 @@ async def _work(
         *(work for way in sending.ways for work in way.works),
         *nodes.works,
         *feedback.works,
+        usage.run(),
         _show_life(supervisor),
     ):
         _tell_start(sending, settings, shown)
@@ -184,6 +193,7 @@ async def _work(
             took_s = asyncio.get_running_loop().time() - began_s
             finishing = feedback.feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
             await stop.unless_at_once(finishing)
+        await stop.unless_at_once(usage.finish())
         await stop.unless_at_once(nodes.leave())
         log.info("daemon_stopped", left=left)
 

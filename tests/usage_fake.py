@@ -1,0 +1,33 @@
+"""What AWS bills for, kept in memory."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tank_mailer.core.cost import Item
+from tank_mailer.core.errors import StoreError
+
+
+@dataclass(kw_only=True, eq=False)
+class FakeUsage:
+    """`Usage` without a disk.
+
+    Attributes:
+        writes: each one, as it came.
+        sick: raised while it is set.
+    """
+
+    writes: list[dict[Item, int]] = field(default_factory=list)
+    sick: StoreError | None = None
+
+    async def add(self, counts: Mapping[Item, int]) -> None:
+        if self.sick:
+            raise self.sick
+        self.writes.append(dict(counts))
+
+    @property
+    def total(self) -> Counter[Item]:
+        total = Counter[Item]()
+        for counts in self.writes:
+            total.update(counts)
+        return total
