@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 SESClient = Any  # of SES's first API, which has no types here
+IAMClient = Any
 
 CONNECT_TIMEOUT_S = 5
 LONG_POLL_READ_TIMEOUT_S = 35  # SQS: 20 s of long poll, and room for a slow way back
@@ -52,6 +53,7 @@ _CLIENT_NAMES = frozenset({
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SES",
     "AWS_ENDPOINT_URL_SESV2",
+    "AWS_ENDPOINT_URL_IAM",
     "AWS_CA_BUNDLE",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -141,6 +143,26 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
             made = options(aws, "SESV2", pool=CONTROL_CALLS, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(make_session(aws, region=region).client("sesv2", **made))
         yield client
+
+
+@asynccontextmanager
+async def open_keys(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple[IAMClient, str | None]]:
+    """Open IAM for a look at our own keys, with the id of the one in use; None: the SDK finds none.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with _told_as_settings():
+            made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            session = make_session(aws, region=region)
+            client = await stack.enter_async_context(session.client("iam", **made))
+            credentials = await session.get_credentials()
+        yield client, credentials.access_key if credentials else None
 
 
 @contextmanager

@@ -40,5 +40,5 @@ class SqlUsage:
         if values:
             await self.store.transact(lambda connection: self._write(connection, values))
 
-    def _write(self, connection: sa.Connection, values: list[dict[str, object]]) -> None:
+    def _write(self, connection: sa.Connection, values: list[dict[str, int | str]]) -> None:
         connection.execute(self._add, values)

@@ -26,7 +26,7 @@ async def kept(bench: StoreBench) -> list[tuple[int, str, str, int]]:
     async with bench.ledger.engine.connect() as connection:
         found = (await connection.execute(sa.select(table).order_by(table.c.day, table.c.node, table.c.name))).all()
     first = min((row.day for row in found), default=0)
-    return [(row.day - first, row.node, row.name, row.count) for row in found]
+    return [(row.day - first, row.node, row.name, row[3]) for row in found]
 
 
 async def test_the_fake_adds_up() -> None:
