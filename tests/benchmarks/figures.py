@@ -10,7 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import calls, cpu, drain, governor, lookup, memory, nodes, pace, priority, start, storm
+from tests.benchmarks import calls, cpu, drain, governor, lookup, memory, nodes, pace, priority, report, start, storm
 from tests.benchmarks.figure import Figure
 
 Measure = Callable[[], Awaitable[Sequence[Figure]]]
@@ -27,6 +27,7 @@ FULL = {
     "nodes": lambda: nodes.measure(60),
     "priority": lambda: priority.measure(50_000, 30),
     "storm": lambda: storm.measure(300),
+    "report": lambda: report.measure(10_000, 1_000_000),
 }
 QUICK = FULL | {
     "cpu": lambda: cpu.measure(1_000),
@@ -38,6 +39,7 @@ QUICK = FULL | {
     "nodes": lambda: nodes.measure(20),
     "priority": lambda: priority.measure(50_000, 10),
     "storm": lambda: storm.measure(30),
+    "report": lambda: report.measure(10_000, 100_000),
 }
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 

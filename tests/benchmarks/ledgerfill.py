@@ -63,7 +63,7 @@ def _batches(jobs: int, *, days: int, ends: float) -> Iterator[dict[str, list[Ro
 def _job(n: int, at: float, address: str, dice: random.Random, *, is_late: bool) -> Iterator[tuple[str, Row]]:
     """In the order of the tables' columns."""
     email_id, mail = f"order-{n}", f"0102018f{n:08x}-4f1d-4a0e-9c1b-{n:012x}-000000"
-    is_accepted = dice.random() < 0.98  # noqa: PLR2004
+    is_accepted = dice.random() < 0.98
     state, reason = ("accepted", None) if is_accepted else dice.choice(ENDS)
     times: Row = (at - 1, at)
     counts: Row = (1, 0, 0, 0)
@@ -81,10 +81,11 @@ def _job(n: int, at: float, address: str, dice: random.Random, *, is_late: bool)
     fate = _fate(dice, is_bad=is_late and address.endswith(BAD_DOMAIN))
     yield "receipts", (mail, email_id, 1, at, "answer")
     yield "recipients", (email_id, address, fate.status, fate.reason, at)
-    yield "events", _event(f"s-{n}", "send", mail, email_id, address, at, 0.0, 10, "{}")
-    if fate.event is not None:
-        kind, facts, after_s = fate.event
-        yield "events", _event(f"e-{n}", kind, mail, email_id, address, at, after_s, fate.status, facts)
+    told = [("send", "{}", 0.0), *([fate.event] if fate.event else [])]
+    for kind, facts, after_s in told:
+        names = (f"{kind}-{n}", kind, mail, email_id, address)
+        times = (at + after_s, at + after_s + 0.4, at)
+        yield "events", (*names, *times, 1, 1, 1, "tank", 10 if kind == "send" else fate.status, None, 0, facts)
 
 
 ENDS: Final = (
@@ -98,21 +99,12 @@ ENDS: Final = (
 def _fate(dice: random.Random, *, is_bad: bool) -> Fate:
     luck = dice.random() * (0.12 if is_bad else 1.0)
     after_s = dice.lognormvariate(1.2, 1.1)
-    if luck < 0.012:  # noqa: PLR2004
+    if luck < 0.012:
         return Fate(60, "hard_bounce", ("bounce", HARD, after_s))
-    if luck < 0.03:  # noqa: PLR2004
+    if luck < 0.03:
         return Fate(30, "mailbox_full", ("bounce", SOFT, after_s))
-    if luck < 0.0306:  # noqa: PLR2004
+    if luck < 0.0306:
         return Fate(70, "complaint", ("complaint", SPAM, 3_600.0))
-    if luck < 0.035:  # noqa: PLR2004
+    if luck < 0.035:
         return Fate(10, None, None)
     return Fate(40, None, ("delivery", TAKEN, after_s))
-
-
-def _event(
-    key: str, kind: str, mail: str, email_id: str, address: str, at: float, after_s: float, status: int, facts: str
-) -> Row:
-    return (
-        *(key, kind, mail, email_id, address, at + after_s, at + after_s + 0.4, at),
-        *(1, 1, 1, "tank", status, None, 0, facts),
-    )

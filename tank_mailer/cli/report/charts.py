@@ -58,7 +58,7 @@ def draw(chart: Chart) -> str:
         width=WIDTH,
         height=HEIGHT,
         legend_at_bottom=True,
-        legend_at_bottom_columns=4,
+        legend_at_bottom_columns=len(chart.series),  # rows that are not full are cut off
         show_legend=len(chart.series) > 1,
         x_label_rotation=30 if len(labels) * max(map(len, labels)) > WIDTH // 9 else 0,
         x_labels_major_every=every if every > 1 else None,

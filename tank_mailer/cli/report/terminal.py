@@ -61,9 +61,9 @@ def _section(section: Section) -> Iterator[RenderableType]:
             yield _grid(table)
             if table.note:
                 yield Text(table.note, style="dim")
-    drawn = [chart for chart in section.charts if 1 < len(chart.labels) <= BARS and chart.form is not Form.SECONDS]
-    for chart in drawn:
-        yield from _chart(chart)
+    for chart in section.charts:
+        if chart.is_over_time and 1 < len(chart.labels) <= BARS:
+            yield from _chart(chart)
 
 
 def _checks(checks: Sequence[Check]) -> Grid:
@@ -80,7 +80,7 @@ def _checks(checks: Sequence[Check]) -> Grid:
 
 
 def _grid(table: Table) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for column in table.columns:
         is_text = column.form is Form.TEXT
         grid.add_column(column.title, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)

@@ -151,8 +151,8 @@ def cost(given: CostFigures, now: datetime) -> Report:
     )
 
 
-def cost_section(given: CostFigures, now: datetime) -> Section:
-    """Lines, totals by currency, and how old the prices are."""
+def cost_section(given: CostFigures, now: datetime, *, is_alone: bool = True) -> Section:
+    """Lines, totals by currency, and how old the prices are; alone it has a chart of the volume, too."""
     lines = given.lines
     columns = [
         Column("item", "item"),
@@ -169,7 +169,7 @@ def cost_section(given: CostFigures, now: datetime) -> Section:
         [_row(line) for line in lines],
         note=f"prices: {given.source}; what is free of a month is taken off",
     )
-    missing = [_missing(line) for line in lines if line.amount is None and line.count != Decimal(0)]
+    missing = [_missing(line) for line in lines if _matters(line)]
     checks = [*_totals(lines), *missing, *_ages(given.prices, today(now))]
     chart = Chart(
         "Recipients by day",
@@ -177,7 +177,7 @@ def cost_section(given: CostFigures, now: datetime) -> Section:
         [one.day.isoformat()[5:] for one in given.figures],
         {"recipients": [float(given.recipients(one)) for one in given.figures]},
     )
-    return Section("cost", "Cost", checks=checks, tables=[table], charts=[chart])
+    return Section("cost", "Cost", checks=checks, tables=[table], charts=[chart] if is_alone else [])
 
 
 def _row(line: Line) -> list[Cell]:
@@ -197,6 +197,15 @@ def _totals(lines: Sequence[Line]) -> list[Check]:
         Check("total", "total", Mark.TOLD, f"{money(amount)} {currency}", amount)
         for currency, amount in sorted(totals.items())
     ]
+
+
+def _matters(line: Line) -> bool:
+    """Whether its amount is missed: of nothing it is none, and what is not known of IPs is told once."""
+    return (
+        line.amount is None
+        and line.count != Decimal(0)
+        and not (line.billed is Billed.MANAGED_IPS and isinstance(line.count, NotKnown))
+    )
 
 
 def _missing(line: Line) -> Check:

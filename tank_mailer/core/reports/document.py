@@ -107,6 +107,7 @@ class Chart:
     Attributes:
         labels: of the places on the axis, one for each value of each series.
         series: by name.
+        is_over_time: the places are days in a row.
     """
 
     title: str
@@ -114,6 +115,7 @@ class Chart:
     labels: Sequence[str]
     series: Mapping[str, Sequence[float | None]]
     form: Form = Form.COUNT
+    is_over_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)

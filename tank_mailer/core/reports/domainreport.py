@@ -89,8 +89,8 @@ def _all(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[W
     columns = [
         Column("domain", "domain"),
         Column("accepted", "accepted", Form.COUNT),
-        Column("delivered", "delivered", Form.COUNT),
-        Column("delayed", "delayed", Form.COUNT),
+        Column("delivered", "deliv.", Form.COUNT),
+        Column("delayed", "delays", Form.COUNT),
         Column("hard_bounced", "hard", Form.COUNT),
         Column("soft_bounced", "soft", Form.COUNT),
         Column("complained", "compl.", Form.COUNT),
@@ -103,8 +103,8 @@ def _all(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[W
     if rest > 0:
         rows.append([OTHERS, rest, *[None] * (len(columns) - 2)])
     note = (
-        "hard, soft: bounces; compl.: complaints; median and 95 %: from SES's taking the mail to its delivery; delayed:"
-        " recipients of whom SES told a delay, whatever came of it"
+        "deliv.: delivered; delays: recipients of whom SES told a delay, whatever came of it; hard, soft: bounces;"
+        " compl.: complaints; median and 95 %: from SES's taking the mail to its delivery"
     )
     top = [one for one, _ in judged[:CHARTED]]
     labels = [named(one.domain) for one in top]
@@ -120,6 +120,7 @@ def _all(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[W
                 "not known yet": [_of(_open(one), one) for one in top],
             },
             Form.SHARE,
+            is_over_time=False,
         ),
         Chart(
             "Time to delivery: half of the mail, and 95 % of it",
@@ -127,6 +128,7 @@ def _all(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[W
             labels,
             {"median": [one.times.median for one in top], "95 %": [one.times.p95 for one in top]},
             Form.SECONDS,
+            is_over_time=False,
         ),
     ]
     table = Table("domains", "By domain, the largest first", columns, rows, note=note)

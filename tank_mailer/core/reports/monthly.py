@@ -25,9 +25,10 @@ from tank_mailer.core.reports.document import (
 )
 from tank_mailer.core.reports.figures import DayFigures, Hour, all_cohorts, all_ended
 from tank_mailer.core.reports.outside import ASK_MORE, AccountStanding, Outside, account_checks, key_checks
-from tank_mailer.core.reports.spell import percent
+from tank_mailer.core.reports.spell import percent, rate_of
 
 MOVED: Final = 0.25  # of the volume: less is told as steady
+SEVERAL: Final = 2.0  # from here on it is told in times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def monthly(given: MonthlyFigures, now: datetime) -> Report:
         _quota(seen, given.outside.account),
         _volume(given),
         Section("keys", "Access keys", checks=key_checks(given.outside.keys, now)),
-        cost_section(given.cost, now),
+        cost_section(given.cost, now, is_alone=False),
     ]
     blind = [words.OTHERS, NOT_OURS, words.RETENTION]
     return Report(
@@ -88,7 +89,7 @@ def _quota(seen: Demand, account: AccountStanding | NotKnown) -> Section:
 
 
 def _headroom(key: str, title: str, used: float, limit: float | None, unit: str) -> Check:
-    figure = f"{used:,.0f}" if used == int(used) else f"{used:,.1f}"
+    figure = rate_of(used)
     if not limit:
         return Check(key, title, Mark.TOLD, f"{figure} {unit}; no limit is known", used)
     share = used / limit
@@ -155,8 +156,12 @@ def _change(given: MonthlyFigures) -> Check:
     if not given.before:
         said = f"{total:,} recipients; nothing is known of as many days before"
         return Check("volume", "volume", Mark.TOLD, said, total)
-    change = total / given.before - 1
-    word = "more" if change > 0 else "fewer"
-    moved = f"{percent(abs(change))} {word} than" if abs(change) >= MOVED else f"about as many as ({change:+.0%})"
+    ratio = total / given.before
+    if ratio >= SEVERAL:
+        moved = f"{ratio:.1f} times as many as"
+    elif abs(ratio - 1) >= MOVED:
+        moved = f"{percent(abs(ratio - 1))} {'more' if ratio > 1 else 'fewer'} than"
+    else:
+        moved = f"about as many as ({ratio - 1:+.0%})"
     said = f"{total:,} recipients, {moved} in as many days before ({given.before:,})"
     return Check("volume", "volume", Mark.TOLD, said, total)

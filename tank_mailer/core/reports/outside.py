@@ -160,7 +160,7 @@ def _pauses(nodes: Nodes) -> list[Check]:
         Check("pause", "pause", Mark.WARN, f"{one.scope.said}, by {one.who}", remedy=one.scope.resume)
         for one in nodes.orders
     ]
-    return checks or [Check("pause", "pauses", Mark.GOOD, "none")]
+    return checks or ([Check("pause", "pauses", Mark.GOOD, "none")] if nodes.alive else [])
 
 
 def account_checks(account: AccountStanding | NotKnown) -> list[Check]:

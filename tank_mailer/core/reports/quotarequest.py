@@ -12,7 +12,7 @@ from tank_mailer.core.reports.demand import HEADROOM, Asked, Demand, ask, demand
 from tank_mailer.core.reports.document import Check, Column, Form, Mark, NotKnown, Report, Section, Table
 from tank_mailer.core.reports.figures import DayFigures, Growth, Hour, Share, all_cohorts, all_tallies
 from tank_mailer.core.reports.outside import AccountStanding, Outside, account_checks, identity_checks
-from tank_mailer.core.reports.spell import percent
+from tank_mailer.core.reports.spell import count_of, percent, rate_of
 from tank_mailer.core.reputation import REVIEW, Kind, Rules
 
 WIDTH: Final = 78  # characters of a line: fits a support form and a terminal
@@ -128,8 +128,8 @@ def _para(title: str, text: str) -> str:
 
 def _wanted(given: RequestFigures) -> str:
     asked, account = given.asked, given.outside.account
-    daily = f"{asked.daily:,} recipients in 24 hours" if asked.daily else "the daily quota as it is"
-    rate = f"{asked.rate:,} recipients a second" if asked.rate else "the sending rate as it is"
+    daily = f"{count_of(asked.daily, 'recipient')} in 24 hours" if asked.daily else "the daily quota as it is"
+    rate = f"{count_of(asked.rate, 'recipient')} a second" if asked.rate else "the sending rate as it is"
     if isinstance(account, NotKnown):
         present = FILL_IN.format("the present limits, from the SES console")
     else:
@@ -147,7 +147,7 @@ def _use(given: RequestFigures) -> str:
     at = f", in the 24 hours until {seen.peak_day_at:%Y-%m-%d %H:%M} UTC" if seen.peak_day_at else ""
     text = (
         f"From {given.days.begin} to {given.days.last} we sent mail to {seen.average:,.0f} recipients a day on average."
-        f" The highest was {seen.peak_day:,} recipients in 24 hours{at}, and {seen.peak_rate:,.1f} recipients a second"
+        f" The highest was {seen.peak_day:,} recipients in 24 hours{at}, and {rate_of(seen.peak_rate)} recipients a second"
         " over the busiest minute. These are counts of our own ledger of mail that SES accepted."
     )
     return _para("2. How we use SES today", text)

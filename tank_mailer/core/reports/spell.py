@@ -12,7 +12,7 @@ SPARKS: Final = "▁▂▃▄▅▆▇█"
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _UNIT: Final = 1_000
-_FIRST: Final = 10  # seconds below which tenths are of interest
+_FIRST: Final = 10  # below it, digits behind the point are of interest
 
 
 def spell(value: Cell, form: Form = Form.TEXT) -> str:
@@ -45,6 +45,11 @@ def seconds(value: float) -> str:
         if value >= size:
             return f"{value / size:.1f} {unit}"
     return f"{value:.1f} s" if value < _FIRST else f"{value:.0f} s"
+
+
+def rate_of(value: float) -> str:
+    """Recipients, in all or a second: of few of them digits behind the point matter."""
+    return f"{value:.2g}" if 0 < value < _FIRST and value != int(value) else f"{value:,.0f}"
 
 
 def money(value: Decimal | float) -> str:

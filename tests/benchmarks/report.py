@@ -1,0 +1,130 @@
+"""Reports over a ledger of a million rows beside one of ten thousand: time, memory, and a writer that goes on beside."""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from tank_mailer.adapters.database import locate, open_engine, upgrade
+from tests.benchmarks.figure import Figure, at_most, told
+from tests.benchmarks.ledgerfill import fill
+
+DAYS = 30
+REPORTS = {
+    "daily": ("daily",),
+    "weekly": ("weekly",),
+    "monthly, all 30 days": ("monthly", "--since", "30d"),
+    "domains, 7 days against 7": ("domains",),
+}
+MOST_DAILY_S = 5.0
+MOST_GROWTH_MB = 20.0  # of memory, from ten thousand rows to a million
+MOST_WAIT_S = 0.5  # of a writer beside
+PAUSE_S = 0.02  # between its transactions: as many as a busy daemon makes
+AWAY = "http://127.0.0.1:9"  # nobody answers there: what is measured is the store
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process from its start to its end; memory is the most that it ever had."""
+
+    seconds: float
+    megabytes: float
+
+
+async def measure(few: int, many: int) -> Sequence[Figure]:
+    """All four, on both ledgers."""
+    with tempfile.TemporaryDirectory(prefix="tank-figures-") as folder:
+        began_s = time.monotonic()
+        small, large = await _ledger(Path(folder) / "small.db", few), await _ledger(Path(folder) / "large.db", many)
+        figures = [
+            told(f"a ledger of {many:,} jobs", f"{large.stat().st_size / 1e9:.2f} GB, made in {_since(began_s):.0f} s")
+        ]
+        for name, arguments in REPORTS.items():
+            figures += await asyncio.to_thread(_compared, name, arguments, small, large)
+        waits = await asyncio.to_thread(_writer_beside, large)
+    shown = f" s; half of {len(waits):,} within {1000 * median(waits):.1f} ms"
+    return [
+        *figures,
+        at_most("longest wait of a writer beside monthly", limit=MOST_WAIT_S, measured=max(waits), detail=shown),
+    ]
+
+
+async def _ledger(path: Path, jobs: int) -> Path:
+    async with open_engine(locate(f"sqlite+aiosqlite:///{path}"), creates=True) as engine:
+        await upgrade(engine)
+    await asyncio.to_thread(fill, path, jobs, days=DAYS)
+    return path
+
+
+def _since(began_s: float) -> float:
+    return time.monotonic() - began_s
+
+
+def _compared(name: str, arguments: Sequence[str], small: Path, large: Path) -> list[Figure]:
+    before, after = _report(small, arguments), _report(large, arguments)
+    shown = f" s ({before.seconds:.2f} s with few rows)"
+    time_ = f"report {name}: time"
+    memory = f"  most memory {after.megabytes:.0f} MB; more than with few rows"
+    return [
+        at_most(time_, limit=MOST_DAILY_S, measured=after.seconds, detail=shown)
+        if name == "daily"
+        else told(time_, f"{after.seconds:.2f}{shown}"),
+        at_most(memory, limit=MOST_GROWTH_MB, measured=after.megabytes - before.megabytes, detail=" MB"),
+    ]
+
+
+def _report(path: Path, arguments: Sequence[str]) -> Run:
+    command = [sys.executable, "-m", "tank_mailer", "report", *arguments, "--json"]
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "TANK_OUTBOUND_QUEUE_URL": f"{AWAY}/000000000000/jobs",
+        "TANK_EVENT_QUEUE_URL": f"{AWAY}/000000000000/events",
+        "TANK_CONFIGURATION_SET": "tank",
+        "TANK_DATABASE_URL": f"sqlite+aiosqlite:///{path}",
+        "AWS_ENDPOINT_URL": AWAY,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+    }
+    began_s = time.monotonic()
+    null = os.open(os.devnull, os.O_RDWR)
+    actions = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+    process = os.posix_spawn(sys.executable, command, environment, file_actions=actions)
+    os.close(null)
+    _, status, used = os.wait4(process, 0)
+    if code := os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"report {arguments[0]} ended with {code}")
+    return Run(_since(began_s), used.ru_maxrss / 1024)
+
+
+def _writer_beside(path: Path) -> list[float]:
+    """How long each transaction of a writer took, from asking for the lock to the commit, while the report ran."""
+    ended, waits = threading.Event(), list[float]()
+
+    def write() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            while not ended.is_set():
+                began_s = time.monotonic()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("INSERT OR REPLACE INTO pulse (id, at) VALUES (1, ?)", (time.time(),))
+                connection.execute("COMMIT")
+                waits.append(_since(began_s))
+                ended.wait(PAUSE_S)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        _report(path, REPORTS["monthly, all 30 days"])
+    finally:
+        ended.set()
+        thread.join()
+    return waits
