@@ -293,3 +293,4 @@ async def test_no_statement_reads_a_whole_table(migrated_file: Path, clock: Hand
     for plan in plans:
         assert any(step.startswith("SEARCH") for step in plan), plan
         assert not [step for step in plan if step.startswith("SCAN") and step != "SCAN anon_1"], plan
+        assert not [step for step in plan if "by_state" in step], plan

@@ -147,8 +147,8 @@ def _use(given: RequestFigures) -> str:
     at = f", in the 24 hours until {seen.peak_day_at:%Y-%m-%d %H:%M} UTC" if seen.peak_day_at else ""
     text = (
         f"From {given.days.begin} to {given.days.last} we sent mail to {seen.average:,.0f} recipients a day on average."
-        f" The highest was {seen.peak_day:,} recipients in 24 hours{at}, and {rate_of(seen.peak_rate)} recipients a second"
-        " over the busiest minute. These are counts of our own ledger of mail that SES accepted."
+        f" The highest was {seen.peak_day:,} recipients in 24 hours{at}, and {rate_of(seen.peak_rate)} recipients a"
+        " second over the busiest minute. These are counts of our own ledger of mail that SES accepted."
     )
     return _para("2. How we use SES today", text)
 
