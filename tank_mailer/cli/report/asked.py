@@ -11,7 +11,6 @@ from typing import Annotated, Final
 import typer
 
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, leave
-from tank_mailer.cli.report.page import page
 from tank_mailer.cli.report.terminal import lines, show
 from tank_mailer.cli.terminal import hint
 from tank_mailer.core.reports.days import Days, DaysError, read_days
@@ -105,6 +104,8 @@ def text_of(report: Report, shape: Shape) -> str:
         case Shape.JSON:
             return json.dumps(report.shape(), indent=2) + "\n"
         case Shape.HTML:
+            from tank_mailer.cli.report.page import page  # noqa: PLC0415 - other commands start faster
+
             return page(report)
 
 

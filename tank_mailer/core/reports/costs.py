@@ -116,7 +116,7 @@ class CostFigures:
         return max(one.cohort.accepted, self.usage.get(one.day, {}).get(Item.RECIPIENTS, 0))
 
     def _count(self, billed: Billed) -> Decimal | NotKnown:
-        months = Decimal(str(round(self.days.months, 6)))
+        months = Decimal(str(self.days.months))
         match billed:
             case Billed.RECIPIENTS:
                 return Decimal(sum(self.recipients(one) for one in self.figures))

@@ -10,6 +10,7 @@ from typing import Final
 MOST_DAYS: Final = 400  # ours: a year and a month to compare with
 DAY: Final = timedelta(days=1)
 WEEK_DAYS: Final = 7
+_DIGITS: Final = 6  # what is farther behind the point comes from floats: a month is one
 
 _AGO: Final = re.compile(r"(\d{1,3})([dw])", re.ASCII)
 _WEEK: Final = re.compile(r"(\d{4})-?W(\d{2})", re.ASCII | re.IGNORECASE)
@@ -63,7 +64,7 @@ class Days:
     @property
     def months(self) -> float:
         """How many months that is: each day is its share of its own month."""
-        return sum(1 / monthrange(day.year, day.month)[1] for day in self)
+        return round(sum(1 / monthrange(day.year, day.month)[1] for day in self), _DIGITS)
 
 
 def midnight(day: date) -> datetime:

@@ -92,7 +92,7 @@ def _headroom(key: str, title: str, used: float, limit: float | None, unit: str)
     figure = rate_of(used)
     if not limit:
         return Check(key, title, Mark.TOLD, f"{figure} {unit}; no limit is known", used)
-    share = used / limit
+    share = round(used / limit, 6)
     near, full = NEAR
     mark = Mark.BAD if share >= full else Mark.WARN if share >= near else Mark.GOOD
     said = f"{figure} of {limit:,g} {unit}: {percent(share)} used, {percent(max(0.0, 1 - share))} headroom"

@@ -9,6 +9,7 @@ LEAST_WHOLE: Final = 50  # below it a share says nothing
 LEAST_PART: Final = 10  # so many bad ones at least, before anything has risen
 GROWTH: Final = 1.5  # times what it was
 POINTS: Final = 0.01  # and by a percentage point at least
+_DIGITS: Final = 9  # what is farther behind the point comes from floats, not from mails
 
 
 class Trend(StrEnum):
@@ -36,8 +37,12 @@ def trend(
     """
     if now.whole < LEAST_WHOLE or before.whole < LEAST_WHOLE:
         return Trend.TOO_FEW
-    if now.part >= least and now.rate >= before.rate * growth and now.rate - before.rate >= points:
+    if now.part >= least and _has_grown(before.rate, now.rate, growth, points):
         return Trend.RISEN
-    if before.part >= least and before.rate >= now.rate * growth and before.rate - now.rate >= points:
+    if before.part >= least and _has_grown(now.rate, before.rate, growth, points):
         return Trend.FALLEN
     return Trend.STEADY
+
+
+def _has_grown(low: float, high: float, growth: float, points: float) -> bool:
+    return round(high - low * growth, _DIGITS) >= 0 and round(high - low - points, _DIGITS) >= 0
