@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +39,7 @@ class SesStanding:
     """Asks SES, over a client whose calls may be repeated."""
 
     client: "SESV2Client"
-    every_s: float = CALL_EVERY_S
+    every_s: float = field(default_factory=lambda: CALL_EVERY_S)
 
     async def account(self) -> AccountStanding | NotKnown:
         """GetAccount."""
@@ -60,7 +60,8 @@ class SesStanding:
     async def dedicated_ips(self) -> DedicatedIps | NotKnown:
         """GetDedicatedIps, all pages."""
         found, token = DedicatedIps(), ""
-        for _ in range(MOST_PAGES):
+        for page in range(MOST_PAGES):
+            await self._apart(page)
             more = {"NextToken": token} if token else {}
             answer = await _asked(self.client.get_dedicated_ips(PageSize=PAGE_SIZE, **more))
             if isinstance(answer, Fault):
@@ -71,13 +72,13 @@ class SesStanding:
             token = answer.get("NextToken") or ""
             if not token:
                 break
-            await asyncio.sleep(self.every_s)
         return found
 
     async def identities(self, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
         """GetEmailIdentity of each domain; where there is none, of its parents: a domain covers those below it."""
         states = list[IdentityState]()
-        for domain in domains:
+        for n, domain in enumerate(domains):
+            await self._apart(n)
             state = await self._identity(domain)
             if isinstance(state, NotKnown):
                 return state
@@ -85,15 +86,20 @@ class SesStanding:
         return states
 
     async def _identity(self, domain: str) -> IdentityState | NotKnown:
-        for name in _with_parents(domain):
+        for n, name in enumerate(_with_parents(domain)):
+            await self._apart(n)
             answer = await _asked(self.client.get_email_identity(EmailIdentity=name))
-            await asyncio.sleep(self.every_s)
             if not isinstance(answer, Fault):
                 return _state(domain, name, answer)
             if answer.code != NOT_FOUND:
                 return _not_known(answer, "ses:GetEmailIdentity")
         said = "SES has no identity of this domain in this region; its addresses may be verified one by one"
         return IdentityState(domain, is_good=False, said=said, remedy="verify the domain in SES, with Easy DKIM")
+
+    async def _apart(self, calls: int) -> None:
+        """Wait before each call but the first."""
+        if calls:
+            await asyncio.sleep(self.every_s)
 
 
 def _with_parents(domain: str) -> list[str]:

@@ -194,10 +194,10 @@ class Report:
 
 
 def plain(value: Cell) -> str | int | float | None:
-    """A value as JSON has it; money stays exact, as a text."""
+    """A value as JSON has it; money stays exact, as a text without zeros at its end."""
     match value:
         case Decimal():
-            return format(value, "f")
+            return format(value.normalize(), "f")
         case date():
             return value.isoformat()
         case float():
