@@ -1,5 +1,6 @@
 """What AWS bills for, kept in memory."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +15,16 @@ class FakeUsage:
 
     Attributes:
         writes: each one, as it came.
+        latency_s: that a write takes, on the loop's clock.
         sick: raised while it is set.
     """
 
+    latency_s: float = 0.0
     writes: list[dict[Item, int]] = field(default_factory=list)
     sick: StoreError | None = None
 
     async def add(self, counts: Mapping[Item, int]) -> None:
+        await asyncio.sleep(self.latency_s)
         if self.sick:
             raise self.sick
         self.writes.append(dict(counts))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from tank_mailer.core.cost import Item
 from tank_mailer.core.errors import Reason, StoreError
@@ -50,13 +49,7 @@ async def test_a_sick_store_loses_no_count() -> None:
 
 
 async def test_what_is_counted_while_a_write_is_under_way_is_kept_for_the_next() -> None:
-    @dataclass
-    class Slow(FakeUsage):
-        async def add(self, counts: dict[Item, int]) -> None:  # type: ignore[override]  # the meter gives a Counter
-            await asyncio.sleep(10)
-            await super().add(counts)
-
-    usage = Slow()
+    usage = FakeUsage(latency_s=10.0)
     meter = UsageMeter(usage=usage)
     meter.add(Item.MAILS, 1)
     writing = asyncio.create_task(meter.write())
@@ -69,11 +62,7 @@ async def test_what_is_counted_while_a_write_is_under_way_is_kept_for_the_next()
 
 
 async def test_the_last_write_waits_for_no_store_that_hangs() -> None:
-    class Hanging(FakeUsage):
-        async def add(self, counts: object) -> None:
-            await asyncio.Event().wait()
-
-    meter = UsageMeter(usage=Hanging())
+    meter = UsageMeter(usage=FakeUsage(latency_s=3_600.0))
     meter.add(Item.MAILS, 1)
     loop = asyncio.get_running_loop()
     began_s = loop.time()

@@ -53,8 +53,8 @@ def node(name: str = "mail-1", *, polled_s: float | None = 5.0, **lane: Any) -> 
     """One that has polled its lane so many seconds ago."""
     polled = None if polled_s is None else NOW - timedelta(seconds=polled_s)
     view = LaneView(queue="tank-outbound", last_poll_at=polled, **lane)
-    seen = {"started_at": NOW - timedelta(hours=2), "seen_at": NOW}
-    return NodeView(node=name, process=f"p-{name}", version="0.4", **seen, lanes={"ordinary": view})
+    started = NOW - timedelta(hours=2)
+    return NodeView(name, f"p-{name}", "0.4", started_at=started, seen_at=NOW, lanes={"ordinary": view})
 
 
 def check_of(report: Report, key: str) -> Check:

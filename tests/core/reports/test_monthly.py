@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tank_mailer.core.cost import Item
-from tank_mailer.core.prices import Billed, Price, Prices
+from tank_mailer.core.prices import Billed, Price
 from tank_mailer.core.reports.costs import CostFigures, cost
 from tank_mailer.core.reports.document import Cell, Mark, NotKnown, Report
 from tank_mailer.core.reports.figures import Hour
@@ -25,7 +25,7 @@ def price(amount: str, per: int = 1, currency: str = "USD", **rest: Any) -> Pric
     return Price(amount=Decimal(amount), currency=currency, per=per, unit="x", as_of=NOW.date(), **rest)
 
 
-PRICES: Prices = {
+PRICES: dict[Billed, Price] = {
     Billed.RECIPIENTS: price("0.10", 1_000),
     Billed.DATA: price("0.12", 1_000_000_000),
     Billed.DEDICATED_IPS: price("24.95"),
@@ -41,7 +41,8 @@ USAGE = {
 
 
 def figures(**changes: Any) -> CostFigures:
-    given = {"days": MONTH, "usage": USAGE, "figures": FIGURES, "ips": DedicatedIps(2, 1), "prices": PRICES}
+    given: dict[str, Any] = {"days": MONTH, "usage": USAGE, "figures": FIGURES, "prices": PRICES}
+    given["ips"] = DedicatedIps(standard=2, managed=1)
     return CostFigures(**given | changes)
 
 
@@ -107,7 +108,7 @@ def test_old_prices_are_worth_a_word() -> None:
 
 
 def made(**changes: Any) -> Report:
-    given = {
+    given: dict[str, Any] = {
         "days": MONTH,
         "figures": FIGURES,
         "hours": [Hour(FIRST, 20_000, 300)],

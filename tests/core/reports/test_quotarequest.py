@@ -18,7 +18,7 @@ GOOD = [IdentityState("shop.example", is_good=True, said="verified, DKIM good")]
 
 
 def made(**changes: Any) -> Report:
-    given = {
+    given: dict[str, Any] = {
         "days": MONTH,
         "figures": alike(MONTH, cohort={Status.DELIVERED: 980, Status.HARD_BOUNCED: 20}, tally=Tally(1_000, 20, 0)),
         "hours": [Hour(FIRST, 45_000, 780)],

@@ -19,7 +19,7 @@ AWAY = NotKnown("no answer", "look at the network")
 
 
 def made(now: Tally = FINE, before: Tally = FINE, **changes: Any) -> Report:
-    given = {
+    given: dict[str, Any] = {
         "days": WEEK,
         "figures": alike(WEEK, tally=now),
         "before": alike(WEEK.before(), tally=before),
