@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from tank_mailer.adapters import aws
 from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.adapters.ses import SesAccount, broke, said_no
 from tank_mailer.core.errors import Reason
@@ -21,6 +19,7 @@ from tank_mailer.core.reports.outside import AccessKey, AccountStanding, Dedicat
 from tank_mailer.ports import AccountFacts, AccountUnknown
 
 if TYPE_CHECKING:
+    from types_aiobotocore_iam import IAMClient
     from types_aiobotocore_sesv2 import SESV2Client
 
 CALL_TIMEOUT_S: Final = 10.0
@@ -132,20 +131,25 @@ def _state(domain: str, name: str, answer: Mapping[str, Any]) -> IdentityState:
     return IdentityState(domain, is_good=remedy is None, said=", ".join(parts) + of_parent, remedy=remedy)
 
 
-async def access_keys(variables: Mapping[str, str], *, region: str | None) -> Sequence[AccessKey] | NotKnown:
-    """iam:ListAccessKeys of the user whose key this is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IamKeys:
+    """Asks IAM.
 
-    Raises:
-        ConfigurationError: the SDK cannot make a client of what it was given.
+    Attributes:
+        key_id: of the key in use; None: it is not known.
     """
-    async with AsyncExitStack() as stack:
-        client, key_id = await stack.enter_async_context(aws.open_keys(variables, region=region))
-        answer = await _asked(client.list_access_keys())
-    if isinstance(answer, Fault):
-        if answer.code == "ValidationError":  # IAM: "Must specify userName when calling with non-User credentials"
-            return NotKnown(ROLE_KEY)
-        return _not_known(answer, "iam:ListAccessKeys")
-    return [key for one in answer.get("AccessKeyMetadata", []) if (key := _key(one, key_id)) is not None]
+
+    client: "IAMClient"
+    key_id: str | None
+
+    async def all(self) -> Sequence[AccessKey] | NotKnown:
+        """ListAccessKeys of the user whose key it is."""
+        answer = await _asked(self.client.list_access_keys())
+        if isinstance(answer, Fault):
+            if answer.code == "ValidationError":  # IAM: "Must specify userName when calling with non-User credentials"
+                return NotKnown(ROLE_KEY)
+            return _not_known(answer, "iam:ListAccessKeys")
+        return [key for one in answer.get("AccessKeyMetadata", []) if (key := _key(one, self.key_id)) is not None]
 
 
 def _key(one: Mapping[str, Any], ours: str | None) -> AccessKey | None:

@@ -14,11 +14,11 @@ from tank_mailer import __version__
 from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
+    from types_aiobotocore_iam import IAMClient
     from types_aiobotocore_sesv2 import SESV2Client
     from types_aiobotocore_sqs import SQSClient
 
 SESClient = Any  # of SES's first API, which has no types here
-IAMClient = Any
 
 CONNECT_TIMEOUT_S = 5
 LONG_POLL_READ_TIMEOUT_S = 35  # SQS: 20 s of long poll, and room for a slow way back
@@ -146,7 +146,7 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_keys(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple[IAMClient, str | None]]:
+async def open_keys(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple["IAMClient", str | None]]:
     """Open IAM for a look at our own keys, with the id of the one in use; None: the SDK finds none.
 
     Args:

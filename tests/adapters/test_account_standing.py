@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tank_mailer.adapters import aws
-from tank_mailer.adapters.account_standing import NETWORK, ROLE_KEY, SesStanding, access_keys
+from tank_mailer.adapters.account_standing import NETWORK, ROLE_KEY, IamKeys, SesStanding
 from tank_mailer.core.reports.document import NotKnown
 from tank_mailer.core.reports.outside import AccessKey, AccountStanding, DedicatedIps, IdentityState
 from tank_mailer.standin import Standin
@@ -200,7 +200,8 @@ def refused(status: int, code: str) -> Manner:
 async def keys_of(manner: Manner) -> Sequence[AccessKey] | NotKnown:
     async with RudeServer(manner).listen() as server:
         variables = {"AWS_ACCESS_KEY_ID": "AKIAOURS", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL_IAM": server.url}
-        return await access_keys(variables, region=REGION)
+        async with aws.open_keys(variables, region=REGION) as (client, key_id):
+            return await IamKeys(client=client, key_id=key_id).all()
 
 
 async def test_keys_are_told_by_their_ends() -> None:

@@ -257,7 +257,12 @@ def test_the_database_url_of_the_example_leads_to_its_database(compose: dict[str
 
 # --- rights ----------------------------------------------------------------------------------------
 
-SERVICES = {"SQSClient": "sqs", "SESV2Client": "ses", "SESClient": "ses"}  # IAM knows both SES APIs by one name
+SERVICES = {
+    "SQSClient": "sqs",
+    "SESV2Client": "ses",
+    "SESClient": "ses",
+    "IAMClient": "iam",
+}  # IAM knows both SES APIs by one name
 
 
 def called_actions() -> Iterator[str]:
@@ -312,11 +317,11 @@ def test_every_client_is_known_to_this_test() -> None:
     """A client in a place where `called_actions` does not look would make calls that nobody allows."""
     texts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tank_mailer").rglob("*.py"))
 
-    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2", "ses"}
+    assert set(re.findall(r"session\.client\(\s*\"(\w+)\"", texts)) <= {"sqs", "sesv2", "ses", "iam"}
 
 
 def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
-    """The send rate and SES's own suppression list belong to the account as a whole (aws-facts 8.1)."""
+    """The send rate, SES's own suppression list and dedicated IPs belong to the account as a whole (aws-facts 8.1)."""
     wide = {action for one in statements() for action in each(one["Action"]) if "*" in each(one["Resource"])}
 
     assert wide == {
@@ -326,6 +331,7 @@ def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
         "ses:GetSuppressedDestination",
         "ses:PutSuppressedDestination",
         "ses:DeleteSuppressedDestination",
+        "ses:GetDedicatedIps",
     }
 
 

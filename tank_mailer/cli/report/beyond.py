@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from tank_mailer.adapters import aws
-from tank_mailer.adapters.account_standing import SesStanding, access_keys
+from tank_mailer.adapters.account_standing import IamKeys, SesStanding
 from tank_mailer.adapters.producer import open_producer
 from tank_mailer.adapters.sqs import SqsQueue
 from tank_mailer.core.errors import QueueError, TankMailerError
@@ -96,7 +96,8 @@ async def _ips(loaded: Loaded) -> DedicatedIps | NotKnown:
 
 
 async def _keys(loaded: Loaded) -> Sequence[AccessKey] | NotKnown:
-    return await access_keys(loaded.aws, region=_region(loaded))
+    async with aws.open_keys(loaded.aws, region=_region(loaded)) as (client, key_id):
+        return await IamKeys(client=client, key_id=key_id).all()
 
 
 async def look_by_ses(loaded: Loaded, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
