@@ -424,4 +424,4 @@ def test_a_pipe_gets_lines_with_tabs(run: Run, store: StoreFile, away: None) -> 
     assert lines[0].startswith("# Daily report\tSaturday 2026-11-28 (UTC)\tmade ")
     assert "good\tsuccess rate\t100 %: 1 of 1 job accepted by SES\t-" in lines
     assert "state\tjobs\tshare" in lines
-    assert "accepted\t1\t1" in lines
+    assert "accepted\t1\t1.0" in lines

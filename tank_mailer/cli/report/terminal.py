@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tank_mailer.cli.options import printable
 from tank_mailer.cli.terminal import shown_time
-from tank_mailer.core.reports.document import Chart, Check, Form, Mark, Report, Section, Table
+from tank_mailer.core.reports.document import Cell, Chart, Check, Form, Mark, Report, Section, Table, plain
 from tank_mailer.core.reports.spell import NONE, spark, spell
 
 WORDS: Final = {Mark.GOOD: "ok", Mark.WARN: "look", Mark.BAD: "BAD", Mark.UNKNOWN: "?", Mark.TOLD: ""}
@@ -130,18 +130,17 @@ def lines(report: Report) -> Iterator[str]:
                 yield f"### {printable(table.title)}"
                 yield "\t".join(column.key for column in table.columns)
                 for row in table.rows:
-                    yield "\t".join(_plain(cell) for cell in row)
+                    yield "\t".join(_bare(cell) for cell in row)
     for remark in report.counts:
         yield f"# counts: {remark}"
     for remark in report.blind:
         yield f"# cannot know: {remark}"
 
 
-def _plain(cell: object) -> str:
-    """Unrounded, for other programs."""
-    if cell is None:
-        return NONE
-    return f"{cell:.6g}" if isinstance(cell, float) else printable(str(cell))
+def _bare(cell: Cell) -> str:
+    """As JSON has it, for other programs."""
+    value = plain(cell)
+    return NONE if value is None or value == "" else printable(str(value))
 
 
 def _several_lines(text: str) -> str:

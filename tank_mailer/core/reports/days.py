@@ -61,6 +61,10 @@ class Days:
         """The `count` days before it; as many as it has without."""
         return Days(self.begin - (count or len(self)) * DAY, self.begin)
 
+    def begun(self, now: datetime) -> int:
+        """How many of its days have begun; one at least."""
+        return max(1, sum(day <= today(now) for day in self))
+
     @property
     def months(self) -> float:
         """How many months that is: each day is its share of its own month."""

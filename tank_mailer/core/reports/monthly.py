@@ -52,7 +52,7 @@ class MonthlyFigures:
 
 def monthly(given: MonthlyFigures, now: datetime) -> Report:
     """Answer it."""
-    seen = demand(given.hours, days=len(given.days))
+    seen = demand(given.hours, days=given.days.begun(now))
     sections = [
         _quota(seen, given.outside.account),
         _volume(given),

@@ -39,18 +39,16 @@ class RequestFigures:
     rules: Rules = field(default_factory=Rules)
     headroom: float = HEADROOM
 
-    @property
-    def demand(self) -> Demand:
+    def demand(self, now: datetime) -> Demand:
         """What was measured."""
-        return demand(self.hours, days=len(self.days))
+        return demand(self.hours, days=self.days.begun(now))
 
-    @property
-    def asked(self) -> Asked:
+    def asked(self, now: datetime) -> Asked:
         """What follows from it."""
         account = self.outside.account
         if isinstance(account, NotKnown):  # any figure is above it
-            return ask(self.demand, daily=0.0, rate=None, headroom=self.headroom)
-        return ask(self.demand, daily=account.max_24_hour_send, rate=account.max_send_rate, headroom=self.headroom)
+            return ask(self.demand(now), daily=0.0, rate=None, headroom=self.headroom)
+        return ask(self.demand(now), daily=account.max_24_hour_send, rate=account.max_send_rate, headroom=self.headroom)
 
 
 def quota_request(given: RequestFigures, now: datetime) -> Report:
@@ -60,7 +58,7 @@ def quota_request(given: RequestFigures, now: datetime) -> Report:
         title="Quota request",
         days=given.days,
         made_at=now,
-        sections=[_look(given), _text(given), _figures(given)],
+        sections=[_look(given, now), _text(given, now), _figures(given)],
         counts=[words.RECIPIENTS, words.RATES],
         blind=[
             "what stands in [FILL IN: ...]: a person must write it before the text is sent",
@@ -75,9 +73,10 @@ def quota_request(given: RequestFigures, now: datetime) -> Report:
 # --- before it is sent -----------------------------------------------------------------------------
 
 
-def _look(given: RequestFigures) -> Section:
-    checks = [_needed(given.asked, given.outside.account)]
-    if given.asked.is_cut:
+def _look(given: RequestFigures, now: datetime) -> Section:
+    asked = given.asked(now)
+    checks = [_needed(asked, given.outside.account)]
+    if asked.is_cut:
         said = "the peaks are at the present limits: what could not be sent is not in them"
         checks.append(Check("demand", "demand", Mark.WARN, said, remedy="ask for more with --headroom"))
     checks += _reputation(given)
@@ -108,11 +107,11 @@ def _reputation(given: RequestFigures) -> list[Check]:
 # --- the text --------------------------------------------------------------------------------------
 
 
-def _text(given: RequestFigures) -> Section:
+def _text(given: RequestFigures, now: datetime) -> Section:
     parts = [
         f"Subject: SES sending limits increase, region {given.region or FILL_IN.format('region')}",
-        _wanted(given),
-        _use(given),
+        _wanted(given, given.asked(now)),
+        _use(given, given.demand(now)),
         _kinds(),
         _lists(),
         _handling(given),
@@ -126,8 +125,8 @@ def _para(title: str, text: str) -> str:
     return f"{title}\n{fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)}"
 
 
-def _wanted(given: RequestFigures) -> str:
-    asked, account = given.asked, given.outside.account
+def _wanted(given: RequestFigures, asked: Asked) -> str:
+    account = given.outside.account
     daily = f"{count_of(asked.daily, 'recipient')} in 24 hours" if asked.daily else "the daily quota as it is"
     rate = f"{count_of(asked.rate, 'recipient')} a second" if asked.rate else "the sending rate as it is"
     if isinstance(account, NotKnown):
@@ -142,8 +141,7 @@ def _wanted(given: RequestFigures) -> str:
     return _para("1. What we ask for", f"We ask for {daily} and {rate}. {present} {how}")
 
 
-def _use(given: RequestFigures) -> str:
-    seen = given.demand
+def _use(given: RequestFigures, seen: Demand) -> str:
     at = f", in the 24 hours until {seen.peak_day_at:%Y-%m-%d %H:%M} UTC" if seen.peak_day_at else ""
     text = (
         f"From {given.days.begin} to {given.days.last} we sent mail to {seen.average:,.0f} recipients a day on average."

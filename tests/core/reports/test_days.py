@@ -102,6 +102,18 @@ def test_a_span_knows_its_days() -> None:
     assert len(days("2025-01-01", "2026-02-05")) == MOST_DAYS
 
 
+@pytest.mark.parametrize(
+    ("span", "begun"),
+    [
+        pytest.param(days("2026-11-01", "2026-11-29"), 28, id="over"),
+        pytest.param(days("2026-11-01", "2026-12-01"), 29, id="today-has-begun"),
+        pytest.param(days("2026-11-29", "2026-11-30"), 1, id="today-alone"),
+    ],
+)
+def test_days_that_have_begun(span: Days, begun: int) -> None:
+    assert span.begun(SUNDAY) == begun
+
+
 def test_months_are_shares_of_their_own_months() -> None:
     assert days("2026-11-01", "2026-12-01").months == pytest.approx(1)
     assert days("2026-02-15", "2026-03-01").months == pytest.approx(0.5)
