@@ -6,7 +6,7 @@ a transaction of minutes come here. Every statement finds its rows by an index o
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -177,8 +177,3 @@ def domain_of(connection: AsyncConnection, address: sa.ColumnElement[Any]) -> sa
     """What follows the @-sign; "" where there is none: of who was erased only a hash is left."""
     place = (sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos)(address, "@")
     return sa.case((place == 0, ""), else_=sa.func.substr(address, place + 1))
-
-
-def moment(at: float) -> datetime:
-    """A time as the program has it."""
-    return datetime.fromtimestamp(at, UTC)

@@ -187,6 +187,25 @@ def test_without_aws_the_rest_is_told(run: Run, store: StoreFile, away: None, ki
     assert "2026-11-28" in result.stdout
 
 
+def test_a_profile_that_there_is_not_is_no_reason_to_be_silent(
+    run: Run, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobodys")
+    put_mail(store, "a", ("ann@example.org", 40))
+    checks = checks_of(report_of(run("report", "daily", "--json")))
+    assert (checks["success_rate"]["mark"], checks["account"]["mark"]) == ("good", "unknown")
+    assert checks["queue_queues"]["mark"] == "unknown"
+    assert "nobodys" in checks["account"]["said"]
+
+
+def test_a_dead_letter_queue_that_there_is_not(
+    run: Run, store: StoreFile, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANK_DEAD_LETTER_QUEUE_URL", f"{standin.url}/000000000000/dead")
+    check = checks_of(report_of(run("report", "daily", "--json")))["queue_dead_letters"]
+    assert (check["mark"], check["said"].startswith("not known: queue_missing")) == ("unknown", True)
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_without_a_store_there_is_one_line(run: Run, standin: Standin, kind: str, tmp_path: Path) -> None:
     result = run("report", kind)

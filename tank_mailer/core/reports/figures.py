@@ -1,7 +1,7 @@
 """What the store knows of some days, as counted there: no row of it comes here."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -165,8 +165,3 @@ class Growth:
     total: int
     new: int
     before: int
-
-
-def by_day(days: Sequence[DayFigures]) -> dict[date, DayFigures]:
-    """Find each by its day."""
-    return {one.day: one for one in days}

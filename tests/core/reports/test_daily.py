@@ -98,6 +98,12 @@ def test_against_the_week_before(
     assert (check_of(report, "failed_jobs").mark, check_of(report, "bounces").mark) == (failed, bounced)
 
 
+def test_what_has_fallen_is_said_to_be_good() -> None:
+    week = alike(YESTERDAY.before(7), ended={State.ACCEPTED: 900, State.DEAD: 100})
+    check = check_of(made(figures=[*week, day(SATURDAY, ended=GOOD)]), "failed_jobs")
+    assert (check.mark, check.said.startswith("fallen: 0.5 % (5 of 1,000)")) == (Mark.GOOD, True)
+
+
 def test_what_it_is_compared_with_is_said() -> None:
     same = day(SATURDAY - timedelta(days=7), ended={State.ACCEPTED: 90, State.DEAD: 10})
     report = made(figures=[same, *alike(Days(date(2026, 11, 22), SATURDAY), ended=GOOD), day(SATURDAY, ended=GOOD)])
