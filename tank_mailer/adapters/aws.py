@@ -147,7 +147,7 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
 
 @asynccontextmanager
 async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple["IAMClient", str | None]]:
-    """Open a client of IAM for one question, and say which key is in use; None: none that lasts, but a role's.
+    """Open IAM for a look at our own keys, with the id of the one in use; None: none that lasts, but a role's.
 
     Args:
         aws: as for `open_clients`.
@@ -161,7 +161,7 @@ async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterat
             session = make_session(aws, region=region)
             keys = await session.get_credentials()
             frozen = await keys.get_frozen_credentials() if keys is not None else None
-            made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=1)
+            made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(session.client("iam", **made))
         yield client, frozen.access_key if frozen is not None and not frozen.token else None
 

@@ -16,6 +16,7 @@ from tank_mailer.cli import (
     pause,
     reclassify,
     refused,
+    report,
     run,
     send_test,
     standin,
@@ -69,6 +70,7 @@ app.command(
     epilog="Example, what would change: tank-mailer reclassify --since 30d\n\n"
     "Example, do it: tank-mailer reclassify --apply",
 )(reclassify.reclassify)
+app.add_typer(report.app, name="report")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")

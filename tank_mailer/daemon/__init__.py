@@ -14,6 +14,7 @@ from tank_mailer.adapters.grants import SqlGrants
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.adapters.turns import SqlTurns
+from tank_mailer.adapters.usage import SqlUsage
 from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.alerting import AlertParts, assemble_alerting
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
@@ -22,6 +23,7 @@ from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
 from tank_mailer.daemon.watching import WatchParts, assemble_watching
 from tank_mailer.flows.stop import Stop, drain
+from tank_mailer.flows.usage import UsageMeter
 from tank_mailer.ports import AccountFacts
 from tank_mailer.settings import Loaded, Settings
 from tank_mailer.telemetry.log import AddressPrivacy, Recipients, get_logger, load_or_make_hash_key
@@ -100,6 +102,7 @@ async def run(
         async with _background(*works):
             with suppress(StoreError):  # a sick one is looked at again by all that follows
                 await store.look_for_events(is_fed=settings.event_queue_url is not None or is_shared)
+            usage = UsageMeter(usage=SqlUsage(store=store))
             sending = await assemble_sending(
                 settings,
                 clients=clients,
@@ -107,6 +110,7 @@ async def run(
                 names=names,
                 process=process,
                 grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
+                meter=usage.add,
             )
             nodes = await assemble_nodes(settings, sending, store=store, process=process)
             feedback = await assemble_feedback(
@@ -117,6 +121,7 @@ async def run(
                 names=names,
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+                meter=usage.add,
             )
             alerting = await assemble_alerting(
                 loaded,
@@ -131,7 +136,9 @@ async def run(
             watching = assemble_watching(
                 settings, sending, nodes, feedback, alerting, store=store, state_directory=state_directory, flush=flush
             )
-            parts = _Parts(sending=sending, nodes=nodes, feedback=feedback, alerting=alerting, watching=watching)
+            parts = _Parts(
+                sending=sending, nodes=nodes, feedback=feedback, alerting=alerting, watching=watching, usage=usage
+            )
             with watching.watchman.watching():
                 await _work(parts, settings, supervisor=supervisor, stop=stop, shown=location.shown)
     return 0
@@ -182,6 +189,7 @@ class _Parts:
     feedback: FeedbackParts
     alerting: AlertParts
     watching: WatchParts
+    usage: UsageMeter
 
     @property
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
@@ -196,6 +204,7 @@ class _Parts:
             *self.feedback.works,
             *self.alerting.works,
             *self.watching.works,
+            self.usage.run(),
         )
 
 
@@ -218,6 +227,7 @@ async def _work(parts: _Parts, settings: Settings, *, supervisor: Supervisor, st
             took_s = asyncio.get_running_loop().time() - began_s
             finishing = feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
             await stop.unless_at_once(finishing)
+        await stop.unless_at_once(parts.usage.finish())
         await stop.unless_at_once(parts.nodes.leave())
         log.info("daemon_stopped", left=left)
 

@@ -18,6 +18,7 @@ from tank_mailer.adapters.sqs import SqsQueue
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.webhook import WebhookReceiver
 from tank_mailer.core.alerts import AlertName
+from tank_mailer.core.cost import Item, Meter
 from tank_mailer.core.envelope import Policy
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.daemon.sending import SendingParts, has_channel
@@ -61,9 +62,10 @@ async def assemble_feedback(
     names: Recipients,
     stack: AsyncExitStack,
     turns: Turns | None,
+    meter: Meter,
 ) -> FeedbackParts:
     """Put it together; what has to be closed goes on `stack`, what one node does for all goes by `turns`."""
-    feedback = _feedback(settings, sending, clients=clients, store=store, names=names)
+    feedback = _feedback(settings, sending, clients=clients, store=store, names=names, meter=meter)
     happened = Counter[AlertName]()
     notifier, canary = None, None
     works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store, turns, happened).run()]
@@ -88,14 +90,18 @@ async def assemble_feedback(
 
 
 def _feedback(
-    settings: Settings, sending: SendingParts, *, clients: aws.Clients, store: Store, names: Recipients
+    settings: Settings, sending: SendingParts, *, clients: aws.Clients, store: Store, names: Recipients, meter: Meter
 ) -> Feedback | None:
     if settings.event_queue_url is None or clients.events_receiving is None or clients.events_settling is None:
         return None
     signatures = Signatures(fetch=fetch_certificate, clock=store.clock) if settings.verify_sns_signatures else None
     return Feedback(
         queue=SqsQueue(
-            url=settings.event_queue_url, receiving=clients.events_receiving, settling=clients.events_settling
+            url=settings.event_queue_url,
+            receiving=clients.events_receiving,
+            settling=clients.events_settling,
+            meter=meter,
+            carries=Item.SNS_NOTIFICATIONS,
         ),
         reading=Reading(
             policy=Policy(topic_arns=frozenset(settings.event_topic_arns), raw_events=settings.raw_events),

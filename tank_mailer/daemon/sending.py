@@ -13,6 +13,7 @@ from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.address import mailbox_key, parse_address
 from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.cost import Meter
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
@@ -96,7 +97,14 @@ def policy_of(settings: Settings) -> RetryPolicy:
 
 
 async def assemble_sending(
-    settings: Settings, *, clients: aws.Clients, store: Store, names: Recipients, process: str, grants: Grants | None
+    settings: Settings,
+    *,
+    clients: aws.Clients,
+    store: Store,
+    names: Recipients,
+    process: str,
+    grants: Grants | None,
+    meter: Meter,
 ) -> SendingParts:
     """Put the sending together, and ask the account and the queues for the first time.
 
@@ -107,11 +115,12 @@ async def assemble_sending(
         names: how a recipient is named in logs.
         process: tells this process from all others.
         grants: the pace that nodes share; None: all tokens are ours.
+        meter: counts what AWS bills for.
     """
     clock = store.clock
     urls = {PRIORITY: settings.priority_queue_url, ORDINARY: settings.outbound_queue_url}
     queues = {
-        lane: SqsQueue(url=url, receiving=clients.receiving, settling=clients.settling)
+        lane: SqsQueue(url=url, receiving=clients.receiving, settling=clients.settling, meter=meter)
         for lane, url in urls.items()
         if url is not None
     }
@@ -136,7 +145,9 @@ async def assemble_sending(
         book=SqlEventBook(store=store) if policy.has_channel else None, queues=queues, policy=policy, clock=clock
     )
     tallies = Tallies(clock=clock)
-    mailer = SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s)
+    mailer = SesMailer(
+        client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s, meter=meter
+    )
     ways = list[Way]()
     for name, queue in queues.items():
         watch = QueueWatch(
@@ -178,7 +189,7 @@ def _finder(named: str | None, *, queue: SqsQueue, watch: QueueWatch, client: "S
         if named is None and facts is None:
             raise QueueError(Reason.QUEUE_UNREACHABLE, "the queue does not say where its dead letters go")
         url = named or _beside(queue.url, facts)
-        return SqsDeadLetterQueue(url=url, client=client) if url else None
+        return SqsDeadLetterQueue(url=url, client=client, meter=queue.meter) if url else None
 
     return find
 

@@ -54,6 +54,8 @@ def test_an_operators_day(server: PostgresServer, run: Run, on_queue: Bodies, mo
     ask("refused", "requeue", "m-1_")
     assert on_queue() == [make_body()]
     assert json.loads(ask("status", "order-4711", "--json"))["state"] == "refused"
+    for kind in ("daily", "weekly", "monthly", "domains", "cost", "quota-request"):
+        assert json.loads(ask("report", kind, "--json"))["report"] == kind
 
 
 def test_a_server_that_is_away(

@@ -352,7 +352,7 @@ def test_every_client_is_known_to_this_test() -> None:
 
 
 def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
-    """The send rate and SES's own suppression list belong to the account as a whole (aws-facts 8.1)."""
+    """The send rate, SES's own suppression list and dedicated IPs belong to the account as a whole (aws-facts 8.1)."""
     wide = {action for one in statements() for action in each(one["Action"]) if "*" in each(one["Resource"])}
 
     assert wide == {
@@ -362,6 +362,7 @@ def test_only_what_knows_no_resource_is_allowed_on_everything() -> None:
         "ses:GetSuppressedDestination",
         "ses:PutSuppressedDestination",
         "ses:DeleteSuppressedDestination",
+        "ses:GetDedicatedIps",
     }
 
 
