@@ -10,6 +10,7 @@ from tank_mailer.cli import (
     config,
     db,
     demo,
+    dlq,
     enqueue,
     erase,
     pause,
@@ -58,6 +59,7 @@ app.command(
 )(top.top)
 app.add_typer(suppress.app, name="suppress")
 app.add_typer(refused.app, name="refused")
+app.add_typer(dlq.app, name="dlq")
 app.command(
     "erase",
     epilog="Example, what is there: tank-mailer erase jane@example.com --dry-run\n\n"

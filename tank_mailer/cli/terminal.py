@@ -81,6 +81,19 @@ def shapes(faults: Sequence[BadLine]) -> list[dict[str, Any]]:
     return [{"line": one.line, "reason": one.reason, "detail": one.detail} for one in faults]
 
 
+def pretty_json(text: str) -> str:
+    """Spread JSON over lines; what is none stays as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+
+
+def harmless(text: str) -> str:
+    """Show what a terminal would obey, but for ends of lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def shown_time(at: datetime | None) -> str | None:
     """A time for people: UTC, to the second."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

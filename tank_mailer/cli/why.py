@@ -110,7 +110,7 @@ async def _find(loaded: Loaded, email_id: str) -> Found:
 
 
 def _aside(aside: PutAside) -> Aside:
-    return Aside(aside.kind, aside.reason, aside.lane, aside.at, aside.requeued_at)
+    return Aside(aside.state, aside.reason, aside.lane, aside.at, aside.requeued_at)
 
 
 def _waits(report: Report | None) -> bool:

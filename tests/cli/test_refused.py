@@ -496,7 +496,7 @@ def test_all_means_all_jobs(run: Run, on_queue: Bodies, on_event_queue: Bodies, 
 
     assert jobs.stdout.endswith("1 of 1 put back on the queue.\n")
     assert "refused requeue --all --kind event" in jobs.stderr
-    assert report == {"requeued": 0, "expired": 0, "jobs": [], "quarantined_events": 1}
+    assert report == {"dry_run": False, "requeued": 0, "expired": 0, "jobs": [], "quarantined_events": 1}
     assert (len(on_queue()), on_event_queue()) == (1, [])
 
     events = run("refused", "requeue", "--all", "--yes", "--kind", "event")
