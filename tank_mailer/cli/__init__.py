@@ -7,6 +7,7 @@ import typer
 
 from tank_mailer import __version__
 from tank_mailer.cli import (
+    audit,
     config,
     db,
     demo,
@@ -71,6 +72,7 @@ app.command(
     "Example, do it: tank-mailer reclassify --apply",
 )(reclassify.reclassify)
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 

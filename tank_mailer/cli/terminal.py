@@ -18,6 +18,7 @@ from tank_mailer.core.lines import BadLine
 
 NONE: Final = "-"
 SHOWN_BAD_LINES: Final = 20
+_SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -107,6 +108,14 @@ def shown_span(seconds: float) -> str:
     return "a moment"
 
 
+def shown_bytes(count: float) -> str:
+    """How much it is, roughly."""
+    for size, unit in _SIZES:
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} bytes"
+
+
 @contextmanager
 def progress_bar(what: str, *, total: float | None, counts: bool = True) -> Iterator["Bar"]:
     """Show how far something has come, on standard error, at a terminal only.
@@ -133,3 +142,7 @@ class Bar:
     def move(self, by: float) -> None:
         """Go on."""
         self._progress.advance(self._task, by)
+
+    def reach(self, done: float, total: float) -> None:
+        """Stand at `done`, now that it is known how much there is."""
+        self._progress.update(self._task, completed=done, total=total)

@@ -49,7 +49,7 @@ def put_in_ledger(store: StoreFile, email_id: str = "order-4711", /, **columns: 
 
 
 def details(store: StoreFile) -> list[tuple[str, str, str]]:
-    return [tuple(row) for row in store.ask("SELECT action, subject, detail FROM audit ORDER BY id")]  # type: ignore[misc]
+    return [tuple(row) for row in store.ask("SELECT action, subject, detail FROM audit ORDER BY id")]
 
 
 # --- looking ---------------------------------------------------------------------------------------

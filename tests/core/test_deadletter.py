@@ -66,7 +66,7 @@ def test_a_copy_of_ours_tells_all() -> None:
     )
     assert (letter.lane, letter.source, letter.attempts) == ("priority", "jobs", 3)
     assert letter.first_seen_at == datetime(2026, 11, 2, 8, tzinfo=UTC)
-    assert (letter.email_id, letter.domains, letter.at) == ("order-4711", {"example.org"}, EPOCH)
+    assert (letter.email_id, letter.domains, letter.at) == ("order-4711", frozenset({"example.org"}), EPOCH)
     assert (letter.body, letter.without_body.body) == (make_body(), "")
 
 

@@ -38,7 +38,7 @@ def objection_to(
     around = Surroundings(row, {key.replace("_at_", "@").replace("_", "."): why for key, why in held_back.items()})
     rules = Rules(delivery=LIVE, may_double=may_double)
     found = object_to(job, around, message_id=ITS_OWN, given_up_for=given_up_for, rules=rules, now=NOW)
-    return found and (found.reason or found.text)
+    return None if found is None else found.reason or found.text
 
 
 def test_what_nobody_knows_may_go() -> None:

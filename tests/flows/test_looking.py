@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from typing_extensions import override
 
 from tank_mailer.core.deadletter import Handed
 from tank_mailer.core.errors import QueueError, Reason
@@ -141,6 +142,7 @@ async def test_letters_that_keep_coming_back_end_it(clock: FakeClock) -> None:
     queue.put("letter")
 
     class Shows(FakeLetterBox):
+        @override
         async def receive(self, *, wait_s: int, visibility_s: int) -> Sequence[Handed]:
             return await FakeLetterBox.receive(self, wait_s=wait_s, visibility_s=0)
 
