@@ -1,6 +1,7 @@
 """The command line: one file a command group."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ from tank_mailer.cli import (
     webhook,
     why,
 )
+from tank_mailer.cli.guard import guarded
 
 app = typer.Typer(
     name="tank-mailer",
@@ -96,4 +98,4 @@ def _tank_mailer(
 def main() -> None:
     """Enter here: the console script."""
     os.umask(0o077)  # the ledger holds addresses, the texts of refused jobs too
-    app()
+    sys.exit(guarded(app))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from tank_mailer.core.lines import BadLine
 
 NONE: Final = "-"
 SHOWN_BAD_LINES: Final = 20
+PATIENCE_S: Final = 1.0
 _SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -49,6 +51,14 @@ def print_fields(fields: Sequence[tuple[str, str | None]]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for name, value in shown:
         console.print(Text.assemble((name.ljust(width), "bold" if sys.stdout.isatty() else ""), "  ", value))
+
+
+def confirmed(question: str) -> bool:
+    """Ask somebody, on standard error; Ctrl-C is no answer but an interruption."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def say(text: str) -> None:
@@ -130,6 +140,24 @@ def progress_bar(what: str, *, total: float | None, counts: bool = True) -> Iter
     progress = Progress(*columns, TimeRemainingColumn(), console=errors(), disable=not sys.stderr.isatty())
     with progress:
         yield Bar(progress, progress.add_task(what, total=total))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on standard error what is waited for, at a terminal, once it has taken a second; gone at the end."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    status = errors().status(Text(f"{what} ..."))
+    timer = threading.Timer(PATIENCE_S, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that it does not begin after its end
+        status.stop()
 
 
 class Bar:

@@ -109,9 +109,9 @@ def machine(tmp_path: Path) -> Machine:
     }
     (tmp_path / "stubs").mkdir()
     scripts |= {tmp_path / "stubs" / name: f"#!/bin/sh\n{body}\n" for name, body in STUBS.items()}
-    for path, body in scripts.items():
-        path.write_text(body, encoding="utf-8")
-        path.chmod(0o755)
+    for script, body in scripts.items():
+        script.write_text(body, encoding="utf-8")
+        script.chmod(0o755)
     shutil.copy(UNIT, tmp_path / "unit")
     machine = Machine(tmp_path)
     machine.set("tank-mailer.env", "TANK_OUTBOUND_QUEUE_URL=https://sqs/jobs\nTANK_HTTP_LISTEN=127.0.0.1:9464\n")

@@ -22,7 +22,7 @@ from tank_mailer.cli.board import names_of
 from tank_mailer.cli.db.backup import note
 from tank_mailer.cli.options import AsJson, EnvFile, environment, settings_or_exit
 from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, EXIT_OUTSIDE, leave, outside_or_exit, who
-from tank_mailer.cli.terminal import hint, print_json, progress_bar, say, shown_bytes, shown_time
+from tank_mailer.cli.terminal import confirmed, hint, print_json, progress_bar, say, shown_bytes, shown_time
 from tank_mailer.core.errors import ConfigurationError
 
 BOARD_FROM: Final = "0003"  # the revision that has the nodes
@@ -149,7 +149,7 @@ def _refuse_newer(revision: str, newest: str) -> None:
 
 
 def _ask(asked: _Asked, what: str) -> None:
-    if asked.asks and not typer.confirm(f"Put it in the place of {what}? That one is kept.", err=True):
+    if asked.asks and not confirmed(f"Put it in the place of {what}? That one is kept."):
         leave(EXIT_NO, "nothing was changed")
 
 

@@ -24,7 +24,7 @@ from tank_mailer.cli.putback.choosing import ByDomain, ByReason, NewerThan, Olde
 from tank_mailer.cli.putback.pace import AtRate
 from tank_mailer.cli.putback.queues import open_queues
 from tank_mailer.cli.putback.result import Result
-from tank_mailer.cli.terminal import hint, print_json, say
+from tank_mailer.cli.terminal import confirmed, hint, print_json, say
 from tank_mailer.core.deadletter import DeadLetter
 from tank_mailer.core.errors import Reason
 from tank_mailer.settings import Loaded
@@ -140,7 +140,7 @@ async def _redrive(loaded: Loaded, run: _Run) -> None:
             run.results = [*failed, *(plan.results[one] for one in chosen)]
             if not run.applies or not run.done:
                 return
-            if run.asks and not typer.confirm(_question(run), err=True):
+            if run.asks and not confirmed(_question(run)):
                 leave(EXIT_NO, "nothing was put back")
             work = await go(is_real=True, takes=lambda letter: letter.letter_id in chosen)
             gone = [Result(one, None, why_not=_GONE) for one in chosen if one not in work.results]

@@ -18,7 +18,7 @@ from tank_mailer.cli.dlq.redrive import meant
 from tank_mailer.cli.dlq.round import Round
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, leave, who
-from tank_mailer.cli.terminal import print_json, say
+from tank_mailer.cli.terminal import confirmed, print_json, say
 from tank_mailer.core.deadletter import DeadLetter, goes_by
 from tank_mailer.flows.looking import Look
 from tank_mailer.settings import Loaded
@@ -87,7 +87,7 @@ async def _drop(loaded: Loaded, names: Sequence[str], *, asks: bool) -> list[_Dr
         if asks and drops:
             for one in chosen:
                 say(f"{one}  {by_id[one].email_id or '-'}  {by_id[one].reason}")
-            if not typer.confirm(f"Drop {len(drops)} dead letters?", err=True):
+            if not confirmed(f"Drop {len(drops)} dead letters?"):
                 leave(EXIT_NO, "nothing was dropped")
         if drops:
             await _Drop(desk, drops).go(boxes)

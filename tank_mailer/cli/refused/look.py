@@ -79,7 +79,7 @@ def list_(
             found = await of_domain(desk, ids, domain, bar.move)
         return len(found), found[::-1][:limit], count
 
-    count, found, event_count = at_desk(env_file, work)
+    count, found, event_count = at_desk(env_file, work, tells=domain is None)
     if as_json:
         print_json({"total": count, "jobs": [one.shape() for one in found], "quarantined_events": event_count})
         return

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import typer
-
 from tank_mailer.adapters import database
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, open_desk
@@ -26,7 +24,7 @@ from tank_mailer.cli.putback.pace import Pace
 from tank_mailer.cli.putback.queues import EVENTS, Queues, Ready, Way, open_queues, put_all, tell, way_back
 from tank_mailer.cli.putback.result import Result
 from tank_mailer.cli.refused.aside import Kind, fault_of_event, fault_of_text, is_ambiguous
-from tank_mailer.cli.terminal import progress_bar
+from tank_mailer.cli.terminal import confirmed, progress_bar
 from tank_mailer.core.envelope import Policy
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.job import EmailJob, InvalidJob
@@ -83,7 +81,7 @@ async def requeue_all(loaded: Loaded, asked: Asked) -> tuple[list[Result], int]:
         if loaded.settings.event_queue_url is None and await _has_event(desk, asked):
             leave(EXIT_BAD_SETTINGS, NO_EVENT_QUEUE, "set it as the daemon has it")
         what = "messages of the event queue" if asked.is_about_events else "jobs"
-        if asked.asks and names and not typer.confirm(f"Put {len(names)} {what} back on the queue?", err=True):
+        if asked.asks and names and not confirmed(f"Put {len(names)} {what} back on the queue?"):
             leave(EXIT_NO, "nothing was put back")
         return await _Requeue(loaded.settings, asked, desk).all(loaded, names), left_out
 
