@@ -173,7 +173,7 @@ def _tell(run: _Run, *, as_json: bool) -> None:
     if as_json:
         print_json(_shape(run))
         return
-    for one in run.results[:SHOWN]:
+    for one in sorted(run.results, key=lambda one: one.goes)[:SHOWN]:  # those that stay want to be looked at
         say(one.sentence)
     if len(run.results) > SHOWN:
         say(f"... and {len(run.results) - SHOWN} more; --json lists all of them")

@@ -31,6 +31,7 @@ from tank_mailer.settings import Loaded
 
 SHOWN_ID_CHARACTERS: Final = 8
 SHOWN_DOMAINS: Final = 3
+SHOWN_CHARACTERS: Final = 60  # of a last error, in a table; `show` has all of it
 WHOLE_ID_CHARACTERS: Final = 36  # SQS: a MessageId
 ByLane = Annotated[Lane | None, typer.Option("--lane", help="Only those that came from this lane.")]
 
@@ -133,7 +134,7 @@ def _print_list(found: Sequence[DeadLetter]) -> None:
         rows = [
             [
                 *(one.letter_id[:SHOWN_ID_CHARACTERS], one.email_id),
-                f"{one.reason}{f': {one.detail}' if one.detail else ''}",
+                f"{one.reason}{f': {_cut(one.detail)}' if one.detail else ''}",
                 *(one.at.strftime("%Y-%m-%d %H:%M"), one.lane, "queue" if one.queue else "ledger"),
             ]
             for one in found
@@ -148,6 +149,10 @@ def _print_list(found: Sequence[DeadLetter]) -> None:
         for one in found
     ]
     print_table(["letter", "queue", "email_id", "reason", "detail", "lane", "domains", "since", "received"], rows)
+
+
+def _cut(detail: str) -> str:
+    return detail if len(detail) <= SHOWN_CHARACTERS else f"{detail[:SHOWN_CHARACTERS]}..."
 
 
 def _domains(letter: DeadLetter) -> str:
