@@ -166,6 +166,29 @@ async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterat
         yield client, frozen.access_key if frozen is not None and not frozen.token else None
 
 
+@asynccontextmanager
+async def open_sqs(
+    aws: Mapping[str, str], *, region: str | None, pool: int, read_s: float, attempts: int
+) -> AsyncIterator["SQSClient"]:
+    """Open one SQS client for a command.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+        pool: calls at a time.
+        read_s: time-out of each read.
+        attempts: how often the SDK may try, in all.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with _told_as_settings():
+            made = options(aws, "SQS", pool=pool, read_s=read_s, attempts=attempts)
+            client = await stack.enter_async_context(make_session(aws, region=region).client("sqs", **made))
+        yield client
+
+
 @contextmanager
 def _told_as_settings() -> Iterator[None]:
     """What the SDK raises while a client is made comes of what it was given."""

@@ -160,6 +160,13 @@ class SqsDeadLetterQueue:
         await answered(self.client.send_message(QueueUrl=self.url, MessageBody=body, MessageAttributes=attributes))
 
 
+def dead_letters_beside(queue_url: str, facts: QueueFacts | None) -> str | None:
+    """The URL of a redrive policy's dead-letter queue: same account and region (SQS), so beside the queue."""
+    if facts is None or facts.dead_letter_queue is None:
+        return None
+    return f"{queue_url.rpartition('/')[0]}/{facts.dead_letter_queue}"
+
+
 async def answered(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
     """Await a call; whatever goes wrong is a `QueueError` that quotes neither handle nor body."""
     try:

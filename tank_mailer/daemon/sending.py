@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.event_book import SqlEventBook
 from tank_mailer.adapters.ses import SesAccount, SesMailer, SesSendQuota
-from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue
+from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue, dead_letters_beside
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.address import mailbox_key, parse_address
 from tank_mailer.core.backoff import RetryPolicy
@@ -27,7 +27,6 @@ from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.stop import Hand
 from tank_mailer.flows.tallies import Tallies
 from tank_mailer.flows.watch import QueueWatch
-from tank_mailer.ports import QueueFacts
 from tank_mailer.ports.nodes import Grants
 from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
@@ -56,7 +55,7 @@ class Way:
     @property
     def dead_letters(self) -> str | None:
         """Where its dead letters go, as far as is known by now."""
-        return self.named or _beside(self.queue.url, self.watch.known)
+        return self.named or dead_letters_beside(self.queue.url, self.watch.known)
 
     @property
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
@@ -165,7 +164,7 @@ async def assemble_sending(
                 configuration_set=default_set,
                 visibility_s=settings.visibility_timeout_s,
                 ses_timeout_s=settings.ses_timeout_s,
-                delivery=_delivery(settings),
+                delivery=delivery_of(settings),
                 policy=policy,
                 names=names,
                 jitter=random.random,
@@ -188,7 +187,7 @@ def _finder(named: str | None, *, queue: SqsQueue, watch: QueueWatch, client: "S
         facts = watch.known or await watch.ask()
         if named is None and facts is None:
             raise QueueError(Reason.QUEUE_UNREACHABLE, "the queue does not say where its dead letters go")
-        url = named or _beside(queue.url, facts)
+        url = named or dead_letters_beside(queue.url, facts)
         return SqsDeadLetterQueue(url=url, client=client, meter=queue.meter) if url else None
 
     return find
@@ -204,7 +203,8 @@ def _every(times: int, call: Callable[[], None]) -> Callable[[], None]:
     return one_more
 
 
-def _delivery(settings: Settings) -> Delivery:
+def delivery_of(settings: Settings) -> Delivery:
+    """What may be sent, and how."""
     return Delivery(
         dry_run=settings.delivery == "dry_run",
         redirect_to=parse_address(settings.redirect_to or "") if settings.delivery == "redirect" else None,
@@ -213,10 +213,3 @@ def _delivery(settings: Settings) -> Delivery:
         ),
         configuration_sets=frozenset({settings.configuration_set or "", *settings.configuration_sets} - {""}),
     )
-
-
-def _beside(queue_url: str, facts: QueueFacts | None) -> str | None:
-    """The dead-letter queue of a redrive policy: same account and region (SQS), so beside the queue."""
-    if facts is None or facts.dead_letter_queue is None:
-        return None
-    return f"{queue_url.rpartition('/')[0]}/{facts.dead_letter_queue}"

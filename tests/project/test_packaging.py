@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 from tank_mailer.adapters.heartbeat import EVERY_S, FILE
 from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.cli.dlq.boxes import STATEMENT
 from tank_mailer.core.envelope import Policy as EventPolicy
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.eventbody import parse_event
@@ -337,6 +338,15 @@ def test_the_policy_allows_what_is_called_and_no_more() -> None:
     allowed = {action for one in statements() for action in each(one["Action"])}
 
     assert allowed == set(called_actions())
+
+
+def test_whoever_looks_at_dead_letters_has_a_statement_of_their_own() -> None:
+    """So that it can be left out of the daemon's key; what is denied is told by its name."""
+    (ours,) = [one for one in statements() if one["Sid"] == STATEMENT]
+    named = re.findall(r'_doing\("(sqs:\w+)"\)', (ADAPTERS / "letter_box.py").read_text(encoding="utf-8"))
+
+    assert set(ours["Action"]) == set(named)
+    assert ours["Resource"].endswith(":tank-dead-letter")
 
 
 def test_ses_is_called_in_one_form() -> None:
