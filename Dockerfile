@@ -37,5 +37,9 @@ VOLUME /var/lib/tank-mailer
 # In numbers: so that Kubernetes, too, sees that it is not root.
 USER 10001:10001
 STOPSIGNAL SIGTERM
+# The daemon touches the file every ten seconds while it lives (docs/health.md). No Python: its start would cost more than
+# all else that an idle daemon does. A start may migrate a large store first.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15m --retries=3 \
+    CMD find "$STATE_DIRECTORY/heartbeat" -mmin -1 | grep -q .
 ENTRYPOINT ["tank-mailer"]
 CMD ["run"]

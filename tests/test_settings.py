@@ -617,6 +617,9 @@ def test_a_name_without_effect_draws_a_warning(nowhere: Path) -> None:
             HOOK | {"TANK_WEBHOOK_URL": "http://www.example.com/"}, "is plain http", id="news-for-all-to-read"
         ),
         pytest.param(
+            {"TANK_ALERT_WEBHOOK_URL": "http://chat.example.com/hooks/1"}, "is plain http", id="alerts-for-all-to-read"
+        ),
+        pytest.param(
             {"TANK_HTTP_LISTEN": "", "TANK_HTTP_TOKEN": "0123456789abcdef"},
             "TANK_HTTP_TOKEN has no effect",
             id="a-token-for-no-server",

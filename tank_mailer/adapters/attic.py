@@ -9,8 +9,22 @@ import sqlalchemy as sa
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk_suppressions import REMOVE
-from tank_mailer.adapters.schema import asides, audit, events, jobs, marks, nodes, outbox, receipts, recipients, volume
+from tank_mailer.adapters.schema import (
+    asides,
+    audit,
+    events,
+    jobs,
+    marks,
+    nodes,
+    outbox,
+    receipts,
+    recipients,
+    usage,
+    volume,
+)
 from tank_mailer.adapters.store import Store, insert_for
+from tank_mailer.adapters.usage import DAY_S
+from tank_mailer.adapters.usage import KEPT as USAGE_KEPT
 from tank_mailer.adapters.volume import KEPT
 from tank_mailer.core.keeping import audit_before
 from tank_mailer.core.ledger import UNFINISHED
@@ -85,7 +99,16 @@ class SqlAttic:
             if not mine:
                 return 0
         done = 0
-        prunes: tuple[Prune, ...] = (self._jobs, self._events, _asides, _outbox, self._audit, self._volume, self._nodes)
+        prunes: tuple[Prune, ...] = (
+            self._jobs,
+            self._events,
+            _asides,
+            _outbox,
+            self._audit,
+            self._volume,
+            self._usage,
+            self._nodes,
+        )
         for prune in prunes:
             if done < limit:
                 done += prune(connection, before.timestamp(), limit - done)
@@ -144,6 +167,12 @@ class SqlAttic:
         ends = int((self.store.clock.now() - KEPT).timestamp()) // BUCKET_S
         old = sa.select(volume.c.minute).where(volume.c.minute < ends).order_by(volume.c.minute).limit(limit)
         return _rowcount(connection, sa.delete(volume).where(volume.c.minute.in_(old)))
+
+    def _usage(self, connection: sa.Connection, _before: float, limit: int) -> int:
+        """A handful of rows a day and node; no retention makes it last longer or shorter."""
+        ends = int((self.store.clock.now() - USAGE_KEPT).timestamp()) // DAY_S
+        old = sa.select(usage.c.day).where(usage.c.day < ends).order_by(usage.c.day).limit(limit)
+        return _rowcount(connection, sa.delete(usage).where(usage.c.day.in_(old)))
 
     def _nodes(self, connection: sa.Connection, _before: float, limit: int) -> int:
         """What processes left that did not take their leave; a handful of rows in all."""

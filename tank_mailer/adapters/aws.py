@@ -15,6 +15,7 @@ from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
     from types_aiobotocore_cloudformation import CloudFormationClient
+    from types_aiobotocore_iam import IAMClient
     from types_aiobotocore_sesv2 import SESV2Client
     from types_aiobotocore_sqs import SQSClient
 
@@ -51,6 +52,7 @@ _FILE_NAMES: Mapping[str, str] = {
 _CLIENT_NAMES = frozenset({
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SES",
     "AWS_ENDPOINT_URL_SESV2",
@@ -142,6 +144,50 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
         with _told_as_settings():
             made = options(aws, "SESV2", pool=CONTROL_CALLS, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(make_session(aws, region=region).client("sesv2", **made))
+        yield client
+
+
+@asynccontextmanager
+async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple["IAMClient", str | None]]:
+    """Open IAM for a look at our own keys, with the id of the one in use; None: none that lasts, but a role's.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with _told_as_settings():
+            session = make_session(aws, region=region)
+            keys = await session.get_credentials()
+            frozen = await keys.get_frozen_credentials() if keys is not None else None
+            made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            client = await stack.enter_async_context(session.client("iam", **made))
+        yield client, frozen.access_key if frozen is not None and not frozen.token else None
+
+
+@asynccontextmanager
+async def open_sqs(
+    aws: Mapping[str, str], *, region: str | None, pool: int, read_s: float, attempts: int
+) -> AsyncIterator["SQSClient"]:
+    """Open one SQS client for a command.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+        pool: calls at a time.
+        read_s: time-out of each read.
+        attempts: how often the SDK may try, in all.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with _told_as_settings():
+            made = options(aws, "SQS", pool=pool, read_s=read_s, attempts=attempts)
+            client = await stack.enter_async_context(make_session(aws, region=region).client("sqs", **made))
         yield client
 
 

@@ -47,6 +47,10 @@ class Location:
         """Whether there is a file; a server is asked when it is opened."""
         return self.path is None or self.path.exists()
 
+    def with_path(self, path: Path) -> "Location":
+        """Another SQLite file, opened as this one is."""
+        return Location(make_url(self.url).set(database=str(path)).render_as_string(hide_password=False), path)
+
     @property
     def shown(self) -> str:
         """For people: without a password."""
@@ -170,7 +174,8 @@ def _alembic() -> Config:
     return config
 
 
-def _newest() -> str:
+def newest_revision() -> str:
+    """The one that this program makes."""
     return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
 
 
@@ -191,7 +196,7 @@ async def revision(engine: AsyncEngine) -> tuple[str, str]:
             current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise StoreError(Reason.STORE_SICK, f"cannot read the database: {type(error).__name__}") from error
-    return current or "", _newest()
+    return current or "", newest_revision()
 
 
 async def upgrade(engine: AsyncEngine) -> None:

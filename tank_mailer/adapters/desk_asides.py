@@ -1,6 +1,7 @@
 """What people ask the store about what was put aside: jobs of which no mail came, and messages that are no event."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk import Desk, spelled
+from tank_mailer.adapters.desk_walk import pages, reading
 from tank_mailer.adapters.schema import asides
+from tank_mailer.core.deadletter import domains_of
+from tank_mailer.core.ledger import State
 
+DROPPED = "dropped"  # the kind of a dead letter that a person does not want any more
+PAGE = 200  # texts read at a time: 64 KiB each at most
 MIN_PREFIX_CHARACTERS = 4  # ours: of a queue message's id; fewer would be a guess
 
 
@@ -27,6 +33,11 @@ class PutAside:
     at: datetime
     requeued_at: datetime | None
     raw: str = field(default="", repr=False)  # not in lists
+
+    @property
+    def state(self) -> str:
+        """How its job ended."""
+        return State.DEAD.value if self.kind == DROPPED else self.kind
 
     def shape(self) -> dict[str, Any]:
         """As JSON has it, without its text."""
@@ -47,13 +58,17 @@ class Which:
     """Which of what was put aside; None: all.
 
     Attributes:
-        but: all kinds but this one.
+        but: all kinds but these.
+        before: put aside then or earlier.
+        after: put aside then or later.
     """
 
     kind: str | None = None
     reason: str | None = None
     is_waiting: bool = False  # only those that nobody has put back
-    but: str | None = None
+    but: tuple[str, ...] = ()
+    before: datetime | None = None
+    after: datetime | None = None
 
     @property
     def conditions(self) -> list[sa.ColumnElement[bool]]:
@@ -61,12 +76,16 @@ class Which:
         found = list[sa.ColumnElement[bool]]()
         if self.kind is not None:
             found.append(asides.c.kind == self.kind)
-        if self.but is not None:
-            found.append(asides.c.kind != self.but)
+        if self.but:
+            found.append(asides.c.kind.not_in(self.but))
         if self.reason is not None:
             found.append(asides.c.reason == self.reason)
         if self.is_waiting:
             found.append(asides.c.requeued_at.is_(None))
+        if self.before is not None:
+            found.append(asides.c.at <= self.before.timestamp())
+        if self.after is not None:
+            found.append(asides.c.at >= self.after.timestamp())
         return found
 
 
@@ -92,6 +111,18 @@ async def list_ids(desk: Desk, which: Which) -> list[str]:
     query = sa.select(asides.c.queue_message_id).where(*which.conditions).order_by(asides.c.at)
     async with desk.transaction() as connection:
         return list((await connection.execute(query)).scalars())
+
+
+async def of_domain(desk: Desk, ids: Sequence[str], domain: str, moved: Callable[[int], None]) -> list[PutAside]:
+    """Those with a recipient at this domain, in their order, without their texts, each of which is read for it."""
+    found = dict[str, PutAside]()
+    for some in pages(ids, PAGE):
+        query = sa.select(asides).where(asides.c.queue_message_id.in_(some))
+        async with reading(desk) as connection:
+            page = [_read(record) for record in (await connection.execute(query)).mappings()]
+        found |= {one.queue_message_id: replace(one, raw="") for one in page if domain in domains_of(one.raw)}
+        moved(len(some))
+    return [found[one] for one in ids if one in found]
 
 
 async def find_asides(desk: Desk, name: str) -> list[PutAside]:

@@ -48,7 +48,7 @@ class Report:
         """Where the job stands; an event with our tag proves that SES has it (DESIGN 6)."""
         if self.row:
             return self.row.state.value
-        return State.ACCEPTED.value if self.traces else self._put_aside.kind
+        return State.ACCEPTED.value if self.traces else self._put_aside.state
 
     @property
     def reason(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Our own HTTP server: what became of an email, for the web server; nothing that changes anything."""
+"""Our own HTTP server: what became of an email, for the web server; how we are; nothing that changes anything."""
 
 import asyncio
 import hmac
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -27,6 +28,7 @@ RETRY_S: Final = 10.0
 SHUTDOWN_S: Final = 1.0  # for answers that are on their way
 LINGER_S: Final = 1.0  # so long a body is thrown away, or its sender would see a reset instead of our answer
 EMAILS: Final = "/v1/emails/"
+JSON_TYPE: Final = "application/json; charset=utf-8"
 MISREAD: Final = "not a request that is understood: no HTTP, or a line or header that is too long"
 ALWAYS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 CROWDED: Final = (  # without a length: it ends with the connection
@@ -49,21 +51,38 @@ class Limits:
     headers: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is answered to those who ask how we are."""
+
+    body: bytes
+    content_type: str = JSON_TYPE
+    status: HTTPStatus = HTTPStatus.OK
+
+    @classmethod
+    def of(cls, content: Mapping[str, object], *, is_well: bool) -> "Page":
+        """As JSON: 200, or 503 where something is wrong."""
+        status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
+        return cls(json.dumps(content).encode(), JSON_TYPE, status)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpServer:
-    """Answers `GET /v1/emails/EMAIL_ID`, to those who show the token.
+    """Answers `GET /v1/emails/EMAIL_ID` to those who show the token, and `pages` to whoever is on this host.
 
     Attributes:
         host: what to listen on.
         port: as above; 0: any that is free.
         token: what callers show; None: nobody is told anything.
         emails: what is known of an email_id, as JSON has it (DESIGN 6); None for an unknown one.
+        pages: by path, what makes a page out of what is known already; off loopback they want the token, too.
     """
 
     host: str
     port: int
     token: str | None
     emails: Callable[[str], Awaitable[dict[str, object] | None]]
+    pages: Mapping[str, Callable[[], Page]] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -108,6 +127,7 @@ class HttpServer:
             host=self.host.lower(),
             token=self.token,
             emails=self.emails,
+            pages=self.pages,
             answer_s=self.limits.answer_s,
             is_loopback=all(ip_address(host.partition("%")[0]).is_loopback for host, *_ in bound),
         )
@@ -132,6 +152,7 @@ class _Desk:
     host: str
     token: str | None
     emails: Callable[[str], Awaitable[dict[str, object] | None]]
+    pages: Mapping[str, Callable[[], Page]]
     answer_s: float
     is_loopback: bool
 
@@ -196,10 +217,14 @@ class _Desk:
         )
 
     async def _told(self, path: str) -> web.Response:
+        if path in self.pages:
+            return _shown(self.pages[path]())
         spelled = path.removeprefix(EMAILS)
         if spelled in {path, ""} or "/" in spelled:
             return _error(
-                HTTPStatus.NOT_FOUND, "nothing is here", f"GET {EMAILS}EMAIL_ID; a slash in an id is written %2F"
+                HTTPStatus.NOT_FOUND,
+                "nothing is here",
+                f"GET {', '.join((*self.pages, f'{EMAILS}EMAIL_ID'))}; a slash in an id is written %2F",
             )
         try:
             email_id = unquote(spelled, errors="strict")
@@ -221,9 +246,12 @@ class _Desk:
 
 
 def _json(status: HTTPStatus, content: Mapping[str, object], **headers: str) -> web.Response:
-    body = json.dumps(content).encode()
+    return _shown(Page(json.dumps(content).encode(), status=status), **headers)
+
+
+def _shown(page: Page, **headers: str) -> web.Response:
     response = web.Response(
-        status=status, body=body, headers={**ALWAYS, **headers}, content_type="application/json", charset="utf-8"
+        status=page.status, body=page.body, headers={**ALWAYS, "Content-Type": page.content_type, **headers}
     )
     response.force_close()  # one request a connection, so that one limit holds for both
     return response

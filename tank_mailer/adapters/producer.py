@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError
-
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.sqs import answered
-from tank_mailer.core.errors import ConfigurationError, QueueError, Reason
+from tank_mailer.core.errors import QueueError, Reason
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -100,11 +98,6 @@ async def open_producer(variables: Mapping[str, str], *, queue_url: str, paralle
     Raises:
         ConfigurationError: the SDK cannot make one of what it was given (no region, no such profile).
     """
-    options = aws.options(variables, "SQS", pool=parallel, read_s=READ_TIMEOUT_S, attempts=1)
-    async with AsyncExitStack() as stack:
-        try:
-            session = aws.make_session(variables, region=aws.region_of(queue_url))
-            client = await stack.enter_async_context(session.client("sqs", **options))
-        except (BotoCoreError, ValueError) as error:
-            raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
+    region = aws.region_of(queue_url)
+    async with aws.open_sqs(variables, region=region, pool=parallel, read_s=READ_TIMEOUT_S, attempts=1) as client:
         yield Producer(url=queue_url, client=client, waits_s=WAITS_S)

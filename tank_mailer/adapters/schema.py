@@ -36,10 +36,24 @@ jobs = Table(
     Column("version", Integer, nullable=False),
     Column("configuration_set", Text),  # of the newest attempt
     Column("tag", Text),  # our tag `email_id`, where it is not the id itself
-    Index("jobs_by_state", "state"),
+    Index("jobs_by_state", "state", "first_seen_at"),
     Index("jobs_by_acceptance", "accepted_at"),
     Index("jobs_by_tag", "tag", sqlite_where=text("tag IS NOT NULL"), postgresql_where=text("tag IS NOT NULL")),
     Index("jobs_by_time", "updated_at"),
+    Index(  # what is in doubt, by the age of the doubt
+        "jobs_in_doubt",
+        "state",
+        "started_at",
+        sqlite_where=text("state = 'in_doubt'"),
+        postgresql_where=text("state = 'in_doubt'"),
+    ),
+    Index(  # given up, and on no dead-letter queue
+        "jobs_uncopied",
+        "state",  # without it SQLite would rather walk all that is dead
+        "queue_message_id",
+        sqlite_where=text("state = 'dead' AND copied_at IS NULL"),
+        postgresql_where=text("state = 'dead' AND copied_at IS NULL"),
+    ),
 )
 
 receipts = Table(
@@ -149,7 +163,13 @@ outbox = Table(
     Column("due_at", Double),  # None: told, or given up
     Column("tries", Integer, nullable=False),
     Column("told_at", Double),
-    Index("outbox_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "outbox_due",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
     Index(
         "outbox_waiting",
         "email_id",
@@ -244,17 +264,20 @@ orders = Table(  # the newest order of a person about each scope; `audit` has th
     Column("note", Text),
 )
 
-alerts = Table(  # those that are on; a row is gone once its recovery is told
+alerts = Table(  # those that are on, and for a while those that are over: one that comes and goes is not told each time
     "alerts",
     metadata,
     Column("name", Text, primary_key=True),  # core.alerts.AlertName
     Column("subject", Text, primary_key=True),  # a lane, a queue, a node; "" for the account as a whole
     Column("severity", Text, nullable=False),
+    Column("node", Text, nullable=False),  # that found it first
     Column("since", Double, nullable=False),
     Column("seen_at", Double, nullable=False),  # when a node last found it so
     Column("detail", Text, nullable=False),  # a sentence without addresses
-    Column("told_at", Double),  # to the alert webhook; None: not yet
-    Column("ended_at", Double),  # the recovery is still to be told
+    Column("remedy", Text, nullable=False),
+    Column("told_at", Double),  # to the alert webhook; before `since`: of an earlier time
+    Column("ended_at", Double),  # it is over
+    Column("closed_at", Double),  # nothing more is to be told of it
 )
 
 usage = Table(  # what AWS bills for beside recipients, by the day and node

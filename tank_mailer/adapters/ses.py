@@ -26,6 +26,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from tank_mailer.adapters.aws import UNREADABLE
+from tank_mailer.core.cost import Item, Meter, data_bytes, unmetered
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.job import EmailJob, email_id_tag
 from tank_mailer.core.outcome import Answer, Fault, Meaning, Receipt, read
@@ -70,11 +71,13 @@ class SesMailer:
     Attributes:
         configuration_set: of jobs that name none; "" for none.
         timeout_s: of one whole call.
+        meter: told of every mail that SES takes.
     """
 
     client: "SESV2Client"
     configuration_set: str
     timeout_s: float
+    meter: Meter = unmetered
 
     async def send(self, job: EmailJob, *, attempt: int) -> Answer:
         """Return in every case but cancellation; what it raises is a bug."""
@@ -87,9 +90,15 @@ class SesMailer:
         except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE) as error:
             return broke(error)
         if ses_message_id := reply.get("MessageId"):
+            self._count(job)
             return Receipt(ses_message_id)
         status = reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
         return Fault(text="an answer without a MessageId", status=status)
+
+    def _count(self, job: EmailJob) -> None:
+        self.meter(Item.MAILS, 1)
+        self.meter(Item.RECIPIENTS, len(job.recipients))
+        self.meter(Item.DATA_BYTES, data_bytes(job))
 
     def _request(self, job: EmailJob, attempt: int) -> Any:  # noqa: ANN401 - keyword arguments of the SDK
         tag = email_id_tag(job.email_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tank_mailer.adapters.aws import UNREADABLE
+from tank_mailer.core.cost import Item, Meter, chunks, size_of, unmetered
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.ports import QueueFacts, QueueMessage, Settled
 
@@ -54,11 +55,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqsQueue:
-    """One queue, through a client that polls and one that never waits behind a poll."""
+    """One queue, through a client that polls and one that never waits behind a poll.
+
+    Attributes:
+        meter: told of every call, done or not: what AWS bills for.
+        carries: what each message stands for in the bill beside its receive, when it is handed out for the first time.
+    """
 
     url: str
     receiving: "SQSClient"
     settling: "SQSClient"
+    meter: Meter = unmetered
+    carries: Item | None = None
 
     @property
     def name(self) -> str:
@@ -67,6 +75,7 @@ class SqsQueue:
 
     async def receive(self, *, limit: int, wait_s: int, visibility_s: int) -> Sequence[QueueMessage]:
         """Receive; raises `QueueError` also for a proxy's page, which would look like an empty queue."""
+        self.meter(Item.SQS_REQUESTS, 1)
         answer = await answered(
             self.receiving.receive_message(
                 QueueUrl=self.url,
@@ -78,16 +87,29 @@ class SqsQueue:
             ),
             wait_s + CALL_TIMEOUT_S,
         )
-        return [_message(message) for message in answer.get("Messages", [])]
+        messages = [_message(message) for message in answer.get("Messages", [])]
+        self._count(messages)
+        return messages
+
+    def _count(self, messages: Sequence[QueueMessage]) -> None:
+        """Count what the messages add to the receive itself: each 64 KB of them but the first."""
+        sizes = [size_of(message.body) for message in messages]
+        if more := chunks(sum(sizes)) - 1:
+            self.meter(Item.SQS_REQUESTS, more)
+        if self.carries is not None:
+            new = zip(messages, sizes, strict=True)
+            self.meter(self.carries, sum(chunks(size) for message, size in new if message.receive_count == 1))
 
     async def delete(self, receipt_handles: Sequence[str]) -> Sequence[Settled]:
         """Delete up to ten."""
+        self.meter(Item.SQS_REQUESTS, 1)
         entries = [{"Id": str(n), "ReceiptHandle": handle} for n, handle in enumerate(receipt_handles)]
         call = self.settling.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
         return _results(await answered(call), len(entries))
 
     async def hide(self, entries: Sequence[tuple[str, int]]) -> Sequence[Settled]:
         """Change up to ten visibility timeouts."""
+        self.meter(Item.SQS_REQUESTS, 1)
         changes = [
             {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
             for n, (handle, seconds) in enumerate(entries)
@@ -97,6 +119,7 @@ class SqsQueue:
 
     async def copy(self, message: QueueMessage, *, delay_s: int) -> str:
         """Send it again as a new message."""
+        self.meter(Item.SQS_REQUESTS, chunks(size_of(message.body)))
         answer = await answered(
             self.settling.send_message(
                 QueueUrl=self.url,
@@ -109,10 +132,12 @@ class SqsQueue:
 
     async def put(self, body: str) -> str:
         """Send a new message and return its MessageId; raises `QueueError`."""
+        self.meter(Item.SQS_REQUESTS, chunks(size_of(body)))
         return (await answered(self.settling.send_message(QueueUrl=self.url, MessageBody=body)))["MessageId"]
 
     async def facts(self) -> QueueFacts:
         """Ask its attributes."""
+        self.meter(Item.SQS_REQUESTS, 1)
         answer = await answered(self.settling.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"]))
         return _facts(answer.get("Attributes", {}))
 
@@ -123,13 +148,23 @@ class SqsDeadLetterQueue:
 
     url: str
     client: "SQSClient"
+    meter: Meter = unmetered
 
     async def put(self, body: str, *, note: str) -> None:
         """Send `body` with the one attribute `tank`; attributes count towards the size."""
-        if len(body.encode()) + len(note.encode()) + len("tankString") > MAX_BYTES:
+        size = len(body.encode()) + len(note.encode()) + len("tankString")
+        if size > MAX_BYTES:
             raise QueueError(Reason.TOO_LARGE, "the job and its note are larger than a queue takes")
+        self.meter(Item.SQS_REQUESTS, chunks(size))
         attributes: Any = {"tank": {"DataType": "String", "StringValue": note}}
         await answered(self.client.send_message(QueueUrl=self.url, MessageBody=body, MessageAttributes=attributes))
+
+
+def dead_letters_beside(queue_url: str, facts: QueueFacts | None) -> str | None:
+    """The URL of a redrive policy's dead-letter queue: same account and region (SQS), so beside the queue."""
+    if facts is None or facts.dead_letter_queue is None:
+        return None
+    return f"{queue_url.rpartition('/')[0]}/{facts.dead_letter_queue}"
 
 
 async def answered(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:

@@ -6,6 +6,7 @@ flush to disk serves them all. So every request waits for the transaction under 
 
 import asyncio
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ from tank_mailer.core.news import News, news_of_invalid, news_of_row
 from tank_mailer.core.quota import BUCKET_S
 from tank_mailer.core.status import Status
 from tank_mailer.ports import Aside, Begun, Change, Clock, Overtaken, Receipt, RecipientNote, Suppressed
+from tank_mailer.telemetry import metrics
+from tank_mailer.telemetry.beats import Beat
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -40,6 +43,7 @@ MOST_AT_ONCE = 200  # requests in one transaction
 TRIES = 4  # of a transaction that loses against another one
 LOOK_AT_DISK_S = 5.0
 GATHER_S = 0.003  # under load several more requests come within it
+MOST_ANSWER_S = 180.0  # several times what a server that does not answer takes up with its time-outs
 SIMULATOR = "@simulator.amazonses.com"  # SES: its mailbox simulator counts for rate and bill only
 
 
@@ -98,6 +102,8 @@ class Store:
         node: whose mails are counted under it.
         has_events: False: there are none and none will come, so that nothing is looked up among them.
         when_posted: called in the loop once news are on disk.
+        doubled: jobs of which an answer of SES has proven a second mail, since the start.
+        answered: the worker's sign of life: who asks is answered, well or not.
     """
 
     engine: AsyncEngine
@@ -109,12 +115,15 @@ class Store:
     node: str = ""
     has_events: bool = True
     when_posted: Callable[[], None] = lambda: None
+    doubled: int = 0
     _has_posted: bool = False
     _waiting: list[_Waiting] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _looked_s: float = -LOOK_AT_DISK_S
     _is_full: bool = False
     _known_senders: set[str] = field(default_factory=set)
+    answered: Beat = field(default_factory=lambda: Beat(name="store", most_s=MOST_ANSWER_S))
+    _committed_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Make the statements once: SQLAlchemy caches what it compiles by them."""
@@ -286,17 +295,24 @@ class Store:
             connection.execute(self._add_letters, values)
             self._has_posted = True
 
+    @property
+    def committed_s(self) -> float:
+        """Seconds since a transaction has gone well, or since the beginning."""
+        return time.monotonic() - self._committed_s
+
     # --- the one worker ---
 
     async def _ask(self, request: _Request) -> Any:  # noqa: ANN401 - each method above knows its answer
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
+        self.answered.begin()
         self._wake.set()
         return await future
 
     async def run(self) -> None:
         """Serve, until cancelled."""
         transactions = Transactions(self.engine)
+        self.answered.task = asyncio.current_task()
         try:
             while True:
                 await self._wake.wait()
@@ -305,6 +321,7 @@ class Store:
                 requests = [request for request, _ in group]
                 answers = await self._served(transactions, requests)
                 self._answer(group, answers)
+                self.answered.done(more=bool(self._waiting))
                 if self._has_posted:
                     self._has_posted = False
                     self.when_posted()
@@ -313,13 +330,19 @@ class Store:
 
     async def _served(self, transactions: Transactions, requests: Sequence[_Request]) -> list[Any]:
         for tries in range(1, TRIES + 1):
+            began_s = time.monotonic()
             try:
-                return await transactions.run(partial(self._serve, requests=requests))
+                answers = await transactions.run(partial(self._serve, requests=requests))
             except Exception as error:  # noqa: BLE001 - a request that no driver takes must not end all others
+                metrics.transaction_ended(time.monotonic() - began_s)
                 self._known_senders.clear()  # some may have been learned from what was rolled back
                 self._has_posted = False
                 if tries == TRIES or not is_passing(error):
                     return [sick(error)] * len(requests)
+            else:
+                self._committed_s = time.monotonic()
+                metrics.transaction_ended(self._committed_s - began_s)
+                return answers
         raise AssertionError(TRIES)
 
     @staticmethod
@@ -546,7 +569,9 @@ class Store:
             return
         known = connection.execute(self._find_receipts, {"ids": list(again)}).all()
         for email_id in {email_id for email_id, ses_message_id in known if again[email_id] != ses_message_id}:
+            metrics.duplicate_proven()
             log.warning("duplicate_proven", email_id=email_id)
+            self.doubled += 1
 
     def _news(
         self,

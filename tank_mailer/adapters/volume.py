@@ -116,11 +116,11 @@ def _first(since: datetime) -> dict[str, int]:
 
 def _counts(kind: str, text: str) -> bool:
     facts = json.loads(text)
-    return _is_bad(kind, *(str(facts.get(name, "")) for name in _LABELS[kind]))
+    return is_bad(kind, *(str(facts.get(name, "")) for name in _LABELS[kind]))
 
 
 @lru_cache(maxsize=1_000)
-def _is_bad(kind: str, label: str, subtype: str, action: str = "") -> bool:
+def is_bad(kind: str, label: str, subtype: str, action: str = "") -> bool:
     """Whether AWS counts it: of bounces those that its own label calls hard, whatever the other server said."""
     if kind == EventKind.BOUNCE:
         return judge_bounce(BounceFacts(type=label, subtype=subtype, action=action)).is_hard

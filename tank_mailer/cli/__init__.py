@@ -1,20 +1,25 @@
 """The command line: one file a command group."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
 
 from tank_mailer import __version__
 from tank_mailer.cli import (
+    alerts,
+    audit,
     config,
     db,
     demo,
+    dlq,
     enqueue,
     erase,
     pause,
     reclassify,
     refused,
+    report,
     run,
     send_test,
     standin,
@@ -24,6 +29,7 @@ from tank_mailer.cli import (
     webhook,
     why,
 )
+from tank_mailer.cli.guard import guarded
 
 app = typer.Typer(
     name="tank-mailer",
@@ -58,6 +64,7 @@ app.command(
 )(top.top)
 app.add_typer(suppress.app, name="suppress")
 app.add_typer(refused.app, name="refused")
+app.add_typer(dlq.app, name="dlq")
 app.command(
     "erase",
     epilog="Example, what is there: tank-mailer erase jane@example.com --dry-run\n\n"
@@ -68,7 +75,10 @@ app.command(
     epilog="Example, what would change: tank-mailer reclassify --since 30d\n\n"
     "Example, do it: tank-mailer reclassify --apply",
 )(reclassify.reclassify)
+app.add_typer(report.app, name="report")
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
@@ -92,4 +102,4 @@ def _tank_mailer(
 def main() -> None:
     """Enter here: the console script."""
     os.umask(0o077)  # the ledger holds addresses, the texts of refused jobs too
-    app()
+    sys.exit(guarded(app))

@@ -16,7 +16,7 @@ from tank_mailer.adapters.desk_suppressions import find
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_NO, leave, outside_or_exit, who
-from tank_mailer.cli.terminal import hint, print_fields, print_json, progress_bar, say
+from tank_mailer.cli.terminal import confirmed, hint, print_fields, print_json, progress_bar, say
 from tank_mailer.core.address import AddressError, mailbox_key
 from tank_mailer.core.erasure import Person
 from tank_mailer.settings import Loaded
@@ -109,7 +109,7 @@ async def _erase(loaded: Loaded, person: Person, *, is_real: bool, asks: bool) -
         if asks:
             counts, _, _ = await _run(desk, person, is_real=False)
             _print_counts(counts)
-            if not typer.confirm("Erase it for good?", err=True):
+            if not confirmed("Erase it for good?"):
                 leave(EXIT_NO, "nothing was erased")
         counts, unfinished, is_log_empty = await _run(desk, person, is_real=is_real)
         entry = (await find(desk, person.key)).entry

@@ -27,7 +27,7 @@ def what_next(report: Report) -> str:
     name = shlex.quote(report.email_id)
     aside = report.aside
     back = f"tank-mailer refused requeue {name}"
-    if aside and aside.requeued_at and report.state == aside.kind:
+    if aside and aside.requeued_at and report.state == aside.state:
         return "it waits on the queue again; ask again in a moment"
     match State(report.state):
         case State.SENDING:

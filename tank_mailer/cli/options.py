@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tank_mailer.settings import Loaded, SettingsError, load_settings
+from tank_mailer.settings import ENV_FILE_NAME, Loaded, SettingsError, load_settings
 
 EXIT_BAD_SETTINGS: Final = 78  # sysexits.h: EX_CONFIG
 
@@ -18,7 +18,10 @@ EnvFile = Annotated[
     typer.Option(
         "--env-file",
         metavar="PATH",
-        help="File with NAME=value lines; the environment goes before it. Without it: .env, if there is one.",
+        envvar=ENV_FILE_NAME,
+        show_envvar=False,
+        help="File with NAME=value lines; the environment goes before it. Without it: the one that TANK_ENV_FILE names,"
+        " else .env, if there is one.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

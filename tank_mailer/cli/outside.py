@@ -5,7 +5,7 @@ import os
 import pwd
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -17,6 +17,7 @@ from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, SchemaOldError, open_desk
 from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, environment, errors, printable, settings_or_exit
+from tank_mailer.cli.terminal import waiting
 from tank_mailer.core import remedy as core
 from tank_mailer.core.errors import ConfigurationError, QueueError, Reason, StoreError, TankMailerError
 
@@ -68,10 +69,16 @@ def leave(code: int, what: str, remedy: str | None = None) -> NoReturn:
     raise typer.Exit(code)
 
 
-def at_desk(env_file: Path | None, work: Callable[[Desk], Awaitable[T]]) -> T:
-    """Open the store that the settings name and do `work` there."""
+def at_desk(env_file: Path | None, work: Callable[[Desk], Awaitable[T]], *, tells: bool = True) -> T:
+    """Open the store that the settings name and do `work` there.
+
+    Args:
+        env_file: the option.
+        work: what to do.
+        tells: whether it is said that the store keeps one waiting; False: `work` shows how far it has come.
+    """
     url = settings_or_exit(env_file).settings.database_url.get_secret_value()
-    with outside_or_exit():
+    with outside_or_exit(), waiting("waiting for the store") if tells else nullcontext():
         return asyncio.run(_at_desk(url, work))
 
 

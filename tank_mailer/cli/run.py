@@ -37,7 +37,8 @@ def run(env_file: EnvFile = None) -> None:
     )
     state_directory = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or "var")
     try:
-        code = asyncio.run(daemon.run(loaded, environ=environ, state_directory=state_directory))
+        work = daemon.run(loaded, environ=environ, state_directory=state_directory, flush=output.close)
+        code = asyncio.run(work)
     except ConfigurationError as error:
         log.error("settings_refused", reason=error.reason, detail=error.detail)
         code = EXIT_BAD_SETTINGS

@@ -22,7 +22,7 @@ from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.lane import Lane, OnLane, lane_or_exit, queue_of
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, leave, who
-from tank_mailer.cli.terminal import print_json, say
+from tank_mailer.cli.terminal import print_json, progress_bar, say
 from tank_mailer.core.address import AddressError, parse_address
 from tank_mailer.core.errors import QueueError
 from tank_mailer.core.ledger import ENDED_WITHOUT_MAIL, State
@@ -200,13 +200,16 @@ async def _put(loaded: Loaded, queue: str, test: _Test, body: str, *, tells: boo
 
 
 async def _await_end(desk: Desk, test: _Test, queue_message_id: str, *, wait_s: float) -> tuple[str, str | None] | None:
-    deadline_s = time.monotonic() + wait_s
-    while True:
-        if asides := await find_asides(desk, queue_message_id):
-            return asides[0].kind, asides[0].reason
-        report = await find_report(desk, test.email_id) if test.email_id else None
-        if report and report.state in ENDS:
-            return report.state, report.reason
-        if time.monotonic() >= deadline_s:
-            return None
-        await asyncio.sleep(POLL_S)
+    began_s = time.monotonic()
+    with progress_bar("waiting for its end", total=wait_s, counts=False) as bar:
+        while True:
+            if asides := await find_asides(desk, queue_message_id):
+                return asides[0].kind, asides[0].reason
+            report = await find_report(desk, test.email_id) if test.email_id else None
+            if report and report.state in ENDS:
+                return report.state, report.reason
+            waited_s = time.monotonic() - began_s
+            if waited_s >= wait_s:
+                return None
+            bar.reach(waited_s, wait_s)
+            await asyncio.sleep(POLL_S)

@@ -73,7 +73,7 @@ def standin(
     event_topic: Annotated[str, typer.Option(metavar="NAME", help="SNS topic in between.")] = TOPIC,
     raw_events: Annotated[bool, typer.Option("--raw-events", help="Events without the envelope of SNS.")] = False,
     fate: RuleTexts = [],  # noqa: B006 - as above
-    region: Annotated[str, typer.Option()] = "eu-west-1",
+    region: Annotated[str, typer.Option(metavar="REGION", help="The region in its ARNs.")] = "eu-west-1",
     as_json: AsJson = False,
 ) -> None:
     """Run a local SQS and SES that throttles, refuses and reports as AWS does.

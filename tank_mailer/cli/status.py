@@ -111,7 +111,7 @@ def _note(report: Report) -> str | None:
     if aside := report.aside:
         if aside.requeued_at:
             notes.append(f"put back on the queue at {shown_time(aside.requeued_at)}")
-        elif (report.row or report.traces) and aside.kind != report.state:
+        elif (report.row or report.traces) and aside.state != report.state:
             message = f"{aside.reason} (queue message {aside.queue_message_id})"
             notes.append(f"another message with this id was put aside: {message}")
     return "; ".join(notes) or None

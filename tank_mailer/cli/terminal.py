@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from tank_mailer.core.lines import BadLine
 
 NONE: Final = "-"
 SHOWN_BAD_LINES: Final = 20
+PATIENCE_S: Final = 1.0
+_SIZES: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -48,6 +51,14 @@ def print_fields(fields: Sequence[tuple[str, str | None]]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for name, value in shown:
         console.print(Text.assemble((name.ljust(width), "bold" if sys.stdout.isatty() else ""), "  ", value))
+
+
+def confirmed(question: str) -> bool:
+    """Ask somebody, on standard error; Ctrl-C is no answer but an interruption."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def say(text: str) -> None:
@@ -81,6 +92,19 @@ def shapes(faults: Sequence[BadLine]) -> list[dict[str, Any]]:
     return [{"line": one.line, "reason": one.reason, "detail": one.detail} for one in faults]
 
 
+def pretty_json(text: str) -> str:
+    """Spread JSON over lines; what is none stays as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
+
+
+def harmless(text: str) -> str:
+    """Show what a terminal would obey, but for ends of lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def shown_time(at: datetime | None) -> str | None:
     """A time for people: UTC, to the second."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -92,6 +116,14 @@ def shown_span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return "a moment"
+
+
+def shown_bytes(count: float) -> str:
+    """How much it is, roughly."""
+    for size, unit in _SIZES:
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 @contextmanager
@@ -110,6 +142,24 @@ def progress_bar(what: str, *, total: float | None, counts: bool = True) -> Iter
         yield Bar(progress, progress.add_task(what, total=total))
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on standard error what is waited for, at a terminal, once it has taken a second; gone at the end."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    status = errors().status(Text(f"{what} ..."))
+    timer = threading.Timer(PATIENCE_S, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that it does not begin after its end
+        status.stop()
+
+
 class Bar:
     """A progress bar under way."""
 
@@ -120,3 +170,7 @@ class Bar:
     def move(self, by: float) -> None:
         """Go on."""
         self._progress.advance(self._task, by)
+
+    def reach(self, done: float, total: float) -> None:
+        """Stand at `done`, now that it is known how much there is."""
+        self._progress.update(self._task, completed=done, total=total)

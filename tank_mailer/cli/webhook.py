@@ -17,11 +17,12 @@ from tank_mailer.adapters import desk_webhook
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk, spelled
 from tank_mailer.adapters.desk_webhook import Count, Period
+from tank_mailer.adapters.posting import Answered, open_session
 from tank_mailer.adapters.rows import storable
-from tank_mailer.adapters.webhook import Answered, WebhookReceiver, open_session
+from tank_mailer.adapters.webhook import WebhookReceiver
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave
-from tank_mailer.cli.terminal import hint, print_fields, print_json, progress_bar, say
+from tank_mailer.cli.terminal import confirmed, hint, print_fields, print_json, progress_bar, say, waiting
 from tank_mailer.core.news import name_of
 from tank_mailer.core.telling import PastError, read_past
 from tank_mailer.ports import NotTold
@@ -94,7 +95,8 @@ def try_out(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     if settings.webhook_url is None or settings.webhook_secret is None:
         leave(EXIT_BAD_SETTINGS, "TANK_WEBHOOK_URL is not set: the web server is told nothing", NOT_SET)
     payload = trial(node=settings.node, at=datetime.now(UTC))
-    tried = asyncio.run(_try(payload, settings.webhook_url, settings.webhook_secret))
+    with waiting("telling the web server"):
+        tried = asyncio.run(_try(payload, settings.webhook_url, settings.webhook_secret))
     if as_json:
         print_json(_shape(tried))
     else:
@@ -182,7 +184,9 @@ def replay(
         leave(EXIT_NO, f"{email_id}: nothing was told or given up then", "`tank-mailer status` knows what there is")
     if not dry_run and found.letters >= MANY and not yes:
         _ask(found)
-    done = Count() if dry_run or not found.letters else at_desk(env_file, lambda desk: _replay(desk, period, found))
+    done = Count()
+    if found.letters and not dry_run:
+        done = at_desk(env_file, lambda desk: _replay(desk, period, found), tells=False)
     if as_json:
         shape = {"dry_run": dry_run, "since": spelled(period.since), "until": spelled(period.until)}
         print_json({**shape, "found": found.letters, "jobs": found.jobs, "replayed": done.letters})
@@ -214,7 +218,7 @@ def _period(since: str, until: str | None, email_id: str | None) -> Period:
 def _ask(found: Count) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{_said(found)}: so many want --yes where nobody can be asked.")
-    if not typer.confirm(f"Tell {_said(found)} again?", err=True):
+    if not confirmed(f"Tell {_said(found)} again?"):
         leave(EXIT_NO, "nothing is told again")
 
 

@@ -22,7 +22,7 @@ from tank_mailer.cli.board import kept_pauses, names_of, people_pauses
 from tank_mailer.cli.next_step import what_next
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, leave, outside_or_exit, who
-from tank_mailer.cli.terminal import hint, print_fields, print_json, print_table, shown_span, shown_time
+from tank_mailer.cli.terminal import hint, print_fields, print_json, print_table, shown_span, shown_time, waiting
 from tank_mailer.core.errors import TankMailerError
 from tank_mailer.core.holds import Depth, Hold, Situation
 from tank_mailer.core.lanes import LANES, ORDINARY, PRIORITY
@@ -72,7 +72,7 @@ def why(
     settings.
     """
     loaded = settings_or_exit(env_file)
-    with outside_or_exit():
+    with outside_or_exit(), waiting("asking the store and the queues"):
         found = asyncio.run(_find(loaded, email_id))
     for lane, why_not in found.unasked.items():
         hint(f"the queue of the {lane} lane did not answer ({why_not}): what waits there is by what the nodes know")
@@ -110,7 +110,7 @@ async def _find(loaded: Loaded, email_id: str) -> Found:
 
 
 def _aside(aside: PutAside) -> Aside:
-    return Aside(aside.kind, aside.reason, aside.lane, aside.at, aside.requeued_at)
+    return Aside(aside.state, aside.reason, aside.lane, aside.at, aside.requeued_at)
 
 
 def _waits(report: Report | None) -> bool:

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     # Given up.
     ATTEMPTS_SPENT = "attempts_spent"  # TANK_MAX_ATTEMPTS, while others passed
     IN_DOUBT = "in_doubt"  # nothing settled the doubt
+    REDRIVE_POLICY = "redrive_policy"  # SQS moved it: received more often than its queue's maxReceiveCount
+    UNEXPLAINED = "unexplained"  # on the dead-letter queue without a word of why
 
     # What an event says of a recipient; also why an address is suppressed.
     HARD_BOUNCE = "hard_bounce"  # the mailbox or its domain does not exist, or takes nothing any more

@@ -31,6 +31,11 @@ def read_moment(value: object) -> datetime | None:
     return moment if FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
+def spell_moment(moment: datetime) -> str:
+    """As people and scripts get it: UTC, to the millisecond, with a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _tightened(text: str) -> str:
     """Take out the spaces that Python does not expect."""
     text = text.strip().upper()

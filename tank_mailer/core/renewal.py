@@ -21,6 +21,11 @@ class QueueLife:
     retention_s: float = 345_600.0  # SQS: four days unless set
 
 
+def retention_margin_s(retention_s: float) -> float:
+    """How long before SQS deletes a message something must be done: a day, of a short retention a quarter."""
+    return min(86_400.0, retention_s / 4)
+
+
 def must_renew(
     life: QueueLife, *, receive_count: int, sent_at: datetime, now: datetime, held_s: float, delay_s: float
 ) -> bool:
@@ -39,6 +44,6 @@ def must_renew(
         if receive_count >= max(1, life.max_receive_count - spare):
             return True
     age_s = (now - sent_at).total_seconds() + delay_s
-    if age_s > life.retention_s - min(86_400.0, life.retention_s / 4):
+    if age_s > life.retention_s - retention_margin_s(life.retention_s):
         return True
     return held_s + delay_s > MAX_INVISIBLE_S - INVISIBLE_MARGIN_S

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType, UnionType
 from typing import Any, Final, get_args, get_origin
 
-from tank_mailer.core.moments import read_moment
+from tank_mailer.core.moments import read_moment, spell_moment
 
 FRESH_S: Final = 30.0  # a node that has not been seen for so long does not count as alive
 LAST_OUTCOMES: Final = 12
@@ -168,7 +168,7 @@ def still_there(views: Sequence[NodeView]) -> list[NodeView]:
 def _shape(value: Any) -> Any:  # noqa: ANN401 - whatever a view holds
     match value:
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return spell_moment(value)
         case Mapping():
             return {name: _shape(one) for name, one in value.items()}
         case list() | tuple():

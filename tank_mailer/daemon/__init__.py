@@ -2,8 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tank_mailer import __version__
@@ -13,12 +14,16 @@ from tank_mailer.adapters.grants import SqlGrants
 from tank_mailer.adapters.store import Store
 from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.adapters.turns import SqlTurns
+from tank_mailer.adapters.usage import SqlUsage
 from tank_mailer.core.errors import StoreError
+from tank_mailer.daemon.alerting import AlertParts, assemble_alerting
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
+from tank_mailer.daemon.watching import WatchParts, assemble_watching
 from tank_mailer.flows.stop import Stop, drain
+from tank_mailer.flows.usage import UsageMeter
 from tank_mailer.ports import AccountFacts
 from tank_mailer.settings import Loaded, Settings
 from tank_mailer.telemetry.log import AddressPrivacy, Recipients, get_logger, load_or_make_hash_key
@@ -30,13 +35,20 @@ FINISH_EVENTS_S = 25.0  # the last long polls end, what is in hand is written an
 FLUSH_EVENTS_S = 5.0  # at least, after a drain that took longer: supervisors wait for 60 s
 
 
-async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Path) -> int:
+async def run(
+    loaded: Loaded,
+    *,
+    environ: Mapping[str, str],
+    state_directory: Path,
+    flush: Callable[[], None] = lambda: None,
+) -> int:
     """Send until a signal comes; return the exit code.
 
     Args:
         loaded: the settings.
         environ: what systemd has to say to us.
-        state_directory: where what is made once is kept.
+        state_directory: where what is made once is kept, and the heartbeat.
+        flush: writes out what is left of the log, before an end that is none of ours.
 
     Raises:
         ConfigurationError: settings and surroundings do not fit; nothing was begun.
@@ -90,6 +102,7 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
         async with _background(*works):
             with suppress(StoreError):  # a sick one is looked at again by all that follows
                 await store.look_for_events(is_fed=settings.event_queue_url is not None or is_shared)
+            usage = UsageMeter(usage=SqlUsage(store=store))
             sending = await assemble_sending(
                 settings,
                 clients=clients,
@@ -97,6 +110,7 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 names=names,
                 process=process,
                 grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
+                meter=usage.add,
             )
             nodes = await assemble_nodes(settings, sending, store=store, process=process)
             feedback = await assemble_feedback(
@@ -107,8 +121,26 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 names=names,
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+                meter=usage.add,
             )
-            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            alerting = await assemble_alerting(
+                loaded,
+                sending,
+                nodes,
+                feedback,
+                clients=clients,
+                store=store,
+                stack=stack,
+                turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+            )
+            watching = assemble_watching(
+                settings, sending, nodes, feedback, alerting, store=store, state_directory=state_directory, flush=flush
+            )
+            parts = _Parts(
+                sending=sending, nodes=nodes, feedback=feedback, alerting=alerting, watching=watching, usage=usage
+            )
+            with watching.watchman.watching():
+                await _work(parts, settings, supervisor=supervisor, stop=stop, shown=location.shown)
     return 0
 
 
@@ -148,26 +180,37 @@ async def _background(*works: Coroutine[None, None, None]) -> AsyncIterator[None
             task.cancel()
 
 
-async def _work(
-    sending: SendingParts,
-    nodes: NodeParts,
-    feedback: FeedbackParts,
-    settings: Settings,
-    *,
-    supervisor: Supervisor,
-    stop: Stop,
-    shown: str,
-) -> None:
-    hand = sending.hand
-    async with _background(
-        hand.governor.run(),
-        hand.pauses.run(),
-        sending.account.run(),
-        *(work for way in sending.ways for work in way.works),
-        *nodes.works,
-        *feedback.works,
-        _show_life(supervisor),
-    ):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """All that runs."""
+
+    sending: SendingParts
+    nodes: NodeParts
+    feedback: FeedbackParts
+    alerting: AlertParts
+    watching: WatchParts
+    usage: UsageMeter
+
+    @property
+    def works(self) -> tuple[Coroutine[None, None, None], ...]:
+        """Beside the polling."""
+        hand = self.sending.hand
+        return (
+            hand.governor.run(),
+            hand.pauses.run(),
+            self.sending.account.run(),
+            *(work for way in self.sending.ways for work in way.works),
+            *self.nodes.works,
+            *self.feedback.works,
+            *self.alerting.works,
+            *self.watching.works,
+            self.usage.run(),
+        )
+
+
+async def _work(parts: _Parts, settings: Settings, *, supervisor: Supervisor, stop: Stop, shown: str) -> None:
+    sending, feedback, hand = parts.sending, parts.feedback.feedback, parts.sending.hand
+    async with _background(*parts.works, _show_life(supervisor)):
         _tell_start(sending, settings, shown)
         supervisor.tell("READY=1", f"STATUS=sending from {', '.join(way.queue.name for way in sending.ways)}")
         polling = asyncio.create_task(hand.poll())
@@ -177,14 +220,15 @@ async def _work(
         supervisor.tell("STOPPING=1", "STATUS=draining")
         log.info("daemon_draining", timeout_s=settings.drain_timeout_s)
         began_s = asyncio.get_running_loop().time()
-        if feedback.feedback is not None:
-            feedback.feedback.close()
+        if feedback is not None:
+            feedback.close()
         left = await drain(hand, polling=polling, stop=stop, timeout_s=settings.drain_timeout_s)
-        if feedback.feedback is not None:  # events last (DESIGN 5): what was sent in the drain tells of itself
+        if feedback is not None:  # events last (DESIGN 5): what was sent in the drain tells of itself
             took_s = asyncio.get_running_loop().time() - began_s
-            finishing = feedback.feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
+            finishing = feedback.finish(max(FLUSH_EVENTS_S, FINISH_EVENTS_S - took_s))
             await stop.unless_at_once(finishing)
-        await stop.unless_at_once(nodes.leave())
+        await stop.unless_at_once(parts.usage.finish())
+        await stop.unless_at_once(parts.nodes.leave())
         log.info("daemon_stopped", left=left)
 
 

@@ -1,22 +1,24 @@
-"""Which adapter serves which port behind the sending: events, the web server, the store's keeping, HTTP."""
+"""Which adapter serves which port behind the sending: events, the web server, the store's keeping."""
 
 import random
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tank_mailer.adapters import aws, webhook
+from tank_mailer.adapters import aws
 from tank_mailer.adapters.attic import SqlAttic
-from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_emails import find_report
 from tank_mailer.adapters.event_book import SqlEventBook
-from tank_mailer.adapters.http import HttpServer
 from tank_mailer.adapters.outbox import SqlOutbox
 from tank_mailer.adapters.perch import SqlPerch
+from tank_mailer.adapters.posting import open_session
 from tank_mailer.adapters.sns import Signatures, fetch_certificate
 from tank_mailer.adapters.sqs import SqsQueue
 from tank_mailer.adapters.store import Store
+from tank_mailer.adapters.webhook import WebhookReceiver
+from tank_mailer.core.alerts import AlertName
+from tank_mailer.core.cost import Item, Meter
 from tank_mailer.core.envelope import Policy
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.daemon.sending import SendingParts, has_channel
@@ -27,7 +29,7 @@ from tank_mailer.flows.housekeeping import Housekeeper
 from tank_mailer.flows.notify import Notifier
 from tank_mailer.flows.reading import Reading
 from tank_mailer.ports.nodes import Turns
-from tank_mailer.settings import Settings, parse_listen
+from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
 
 EVENTS_BESIDE = 400.0  # a second: a third of a core, and several times what 14 mails a second make
@@ -39,11 +41,15 @@ class FeedbackParts:
     """What runs beside the sending.
 
     Attributes:
-        feedback: None without an event queue.
+        feedback: None without an event queue; the same of `notifier` and `canary` where nobody is told or put.
+        happened: how often things have happened since the start that people are to hear of.
         works: everything that runs, `feedback` too.
     """
 
     feedback: Feedback | None
+    notifier: Notifier | None
+    canary: Canary | None
+    happened: Counter[AlertName]
     works: tuple[Coroutine[None, None, None], ...]
 
 
@@ -56,15 +62,18 @@ async def assemble_feedback(
     names: Recipients,
     stack: AsyncExitStack,
     turns: Turns | None,
+    meter: Meter,
 ) -> FeedbackParts:
     """Put it together; what has to be closed goes on `stack`, what one node does for all goes by `turns`."""
-    feedback = _feedback(settings, sending, clients=clients, store=store, names=names)
-    works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store, turns).run()]
+    feedback = _feedback(settings, sending, clients=clients, store=store, names=names, meter=meter)
+    happened = Counter[AlertName]()
+    notifier, canary = None, None
+    works: list[Coroutine[None, None, None]] = [_housekeeper(settings, store, turns, happened).run()]
     if feedback is not None:
         works += [feedback.run(), sending.doubts.run()]
     if settings.webhook_url is not None and settings.webhook_secret is not None:
-        receiver = webhook.WebhookReceiver(
-            session=await stack.enter_async_context(webhook.open_session()),
+        receiver = WebhookReceiver(
+            session=await stack.enter_async_context(open_session()),
             url=settings.webhook_url,
             secret=settings.webhook_secret,
             clock=store.clock,
@@ -75,22 +84,24 @@ async def assemble_feedback(
         store.when_posted = notifier.nudge
         works.append(notifier.run())
     if settings.canary_from is not None and settings.delivery == "live":
-        works.append(_canary(settings, sending, settings.canary_from, store, turns).run())
-    if listen := parse_listen(settings.http_listen):
-        token = settings.http_token.get_secret_value() if settings.http_token else None
-        works.append(_http(listen.host, listen.port, token, store).run())
-    return FeedbackParts(feedback=feedback, works=tuple(works))
+        canary = _canary(settings, sending, settings.canary_from, store, turns)
+        works.append(canary.run())
+    return FeedbackParts(feedback=feedback, notifier=notifier, canary=canary, happened=happened, works=tuple(works))
 
 
 def _feedback(
-    settings: Settings, sending: SendingParts, *, clients: aws.Clients, store: Store, names: Recipients
+    settings: Settings, sending: SendingParts, *, clients: aws.Clients, store: Store, names: Recipients, meter: Meter
 ) -> Feedback | None:
     if settings.event_queue_url is None or clients.events_receiving is None or clients.events_settling is None:
         return None
     signatures = Signatures(fetch=fetch_certificate, clock=store.clock) if settings.verify_sns_signatures else None
     return Feedback(
         queue=SqsQueue(
-            url=settings.event_queue_url, receiving=clients.events_receiving, settling=clients.events_settling
+            url=settings.event_queue_url,
+            receiving=clients.events_receiving,
+            settling=clients.events_settling,
+            meter=meter,
+            carries=Item.SNS_NOTIFICATIONS,
         ),
         reading=Reading(
             policy=Policy(topic_arns=frozenset(settings.event_topic_arns), raw_events=settings.raw_events),
@@ -111,7 +122,7 @@ def _events_beside(governor: Governor) -> float | None:
     return None if governor.is_idle else max(EVENTS_BESIDE, EVENTS_A_MAIL * governor.current_rate)
 
 
-def _housekeeper(settings: Settings, store: Store, turns: Turns | None) -> Housekeeper:
+def _housekeeper(settings: Settings, store: Store, turns: Turns | None, happened: Counter[AlertName]) -> Housekeeper:
     return Housekeeper(
         attic=SqlAttic(store=store),
         clock=store.clock,
@@ -119,6 +130,7 @@ def _housekeeper(settings: Settings, store: Store, turns: Turns | None) -> House
         has_channel=has_channel(settings),
         jitter=random.random,
         turns=turns,
+        when_lost=lambda lost: happened.update({AlertName.EVENTS_LOST: lost}),
     )
 
 
@@ -134,13 +146,3 @@ def _canary(settings: Settings, sending: SendingParts, sender: str, store: Store
         configuration_sets=tuple(name for name in (settings.configuration_set, *settings.configuration_sets) if name),
         turns=turns,
     )
-
-
-def _http(host: str, port: int, token: str | None, store: Store) -> HttpServer:
-    desk = Desk(engine=store.engine, clock=store.clock, who="http")
-
-    async def emails(email_id: str) -> dict[str, object] | None:
-        report = await find_report(desk, email_id)
-        return report.shape() if report else None
-
-    return HttpServer(host=host, port=port, token=token, emails=emails)

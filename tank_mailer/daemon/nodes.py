@@ -1,7 +1,7 @@
 """What ties nodes and people together: the board, the quota, the reputation, whose turn it is, the shared time."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -29,9 +29,13 @@ class NodeParts:
 
     Attributes:
         board: to be left at the end.
+        view: how this node is.
     """
 
     board: SqlBoard
+    quota: QuotaWatch
+    reputation: ReputationGuard
+    view: Callable[[], NodeView]
     works: tuple[Coroutine[None, None, None], ...]
 
     async def leave(self) -> None:
@@ -116,7 +120,9 @@ async def assemble_nodes(settings: Settings, sending: SendingParts, *, store: St
         await _read(keeper, quota, reputation)
     except StoreError as error:
         pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
-    return NodeParts(board=board, works=(quota.run(), reputation.run(), keeper.run()))
+    return NodeParts(
+        board=board, quota=quota, reputation=reputation, view=view, works=(quota.run(), reputation.run(), keeper.run())
+    )
 
 
 async def _read(keeper: BoardKeeper, quota: QuotaWatch, reputation: ReputationGuard) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.event_book import SqlEventBook
 from tank_mailer.adapters.ses import SesAccount, SesMailer, SesSendQuota
-from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue
+from tank_mailer.adapters.sqs import SqsDeadLetterQueue, SqsQueue, dead_letters_beside
 from tank_mailer.adapters.store import Store
 from tank_mailer.core.address import mailbox_key, parse_address
 from tank_mailer.core.backoff import RetryPolicy
+from tank_mailer.core.cost import Meter
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
@@ -26,7 +27,6 @@ from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.stop import Hand
 from tank_mailer.flows.tallies import Tallies
 from tank_mailer.flows.watch import QueueWatch
-from tank_mailer.ports import QueueFacts
 from tank_mailer.ports.nodes import Grants
 from tank_mailer.settings import Settings
 from tank_mailer.telemetry.log import Recipients
@@ -43,14 +43,19 @@ class Way:
     """One lane on its queue, and what watches the queue.
 
     Attributes:
-        dead_letters: where its dead letters go, as far as is known.
+        named: the dead-letter queue that the settings name.
     """
 
     name: str
     lane: Lane
     queue: SqsQueue
     watch: QueueWatch
-    dead_letters: str | None
+    named: str | None
+
+    @property
+    def dead_letters(self) -> str | None:
+        """Where its dead letters go, as far as is known by now."""
+        return self.named or dead_letters_beside(self.queue.url, self.watch.known)
 
     @property
     def works(self) -> tuple[Coroutine[None, None, None], ...]:
@@ -91,7 +96,14 @@ def policy_of(settings: Settings) -> RetryPolicy:
 
 
 async def assemble_sending(
-    settings: Settings, *, clients: aws.Clients, store: Store, names: Recipients, process: str, grants: Grants | None
+    settings: Settings,
+    *,
+    clients: aws.Clients,
+    store: Store,
+    names: Recipients,
+    process: str,
+    grants: Grants | None,
+    meter: Meter,
 ) -> SendingParts:
     """Put the sending together, and ask the account and the queues for the first time.
 
@@ -102,11 +114,12 @@ async def assemble_sending(
         names: how a recipient is named in logs.
         process: tells this process from all others.
         grants: the pace that nodes share; None: all tokens are ours.
+        meter: counts what AWS bills for.
     """
     clock = store.clock
     urls = {PRIORITY: settings.priority_queue_url, ORDINARY: settings.outbound_queue_url}
     queues = {
-        lane: SqsQueue(url=url, receiving=clients.receiving, settling=clients.settling)
+        lane: SqsQueue(url=url, receiving=clients.receiving, settling=clients.settling, meter=meter)
         for lane, url in urls.items()
         if url is not None
     }
@@ -131,7 +144,9 @@ async def assemble_sending(
         book=SqlEventBook(store=store) if policy.has_channel else None, queues=queues, policy=policy, clock=clock
     )
     tallies = Tallies(clock=clock)
-    mailer = SesMailer(client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s)
+    mailer = SesMailer(
+        client=clients.sending, configuration_set=default_set, timeout_s=settings.ses_timeout_s, meter=meter
+    )
     ways = list[Way]()
     for name, queue in queues.items():
         watch = QueueWatch(
@@ -149,7 +164,7 @@ async def assemble_sending(
                 configuration_set=default_set,
                 visibility_s=settings.visibility_timeout_s,
                 ses_timeout_s=settings.ses_timeout_s,
-                delivery=_delivery(settings),
+                delivery=delivery_of(settings),
                 policy=policy,
                 names=names,
                 jitter=random.random,
@@ -162,8 +177,7 @@ async def assemble_sending(
             tallies=tallies,
         )
         watch.polls_without = lane.intake.polls_without
-        dead_letters = settings.dead_letter_queue_url or _beside(queue.url, watch.known)
-        ways.append(Way(name=name, lane=lane, queue=queue, watch=watch, dead_letters=dead_letters))
+        ways.append(Way(name=name, lane=lane, queue=queue, watch=watch, named=settings.dead_letter_queue_url))
     hand = Hand(lanes=[way.lane for way in ways], governor=governor, pauses=pauses)
     return SendingParts(hand=hand, ways=tuple(ways), account=account, doubts=doubts, tallies=tallies)
 
@@ -173,8 +187,8 @@ def _finder(named: str | None, *, queue: SqsQueue, watch: QueueWatch, client: "S
         facts = watch.known or await watch.ask()
         if named is None and facts is None:
             raise QueueError(Reason.QUEUE_UNREACHABLE, "the queue does not say where its dead letters go")
-        url = named or _beside(queue.url, facts)
-        return SqsDeadLetterQueue(url=url, client=client) if url else None
+        url = named or dead_letters_beside(queue.url, facts)
+        return SqsDeadLetterQueue(url=url, client=client, meter=queue.meter) if url else None
 
     return find
 
@@ -189,7 +203,8 @@ def _every(times: int, call: Callable[[], None]) -> Callable[[], None]:
     return one_more
 
 
-def _delivery(settings: Settings) -> Delivery:
+def delivery_of(settings: Settings) -> Delivery:
+    """What may be sent, and how."""
     return Delivery(
         dry_run=settings.delivery == "dry_run",
         redirect_to=parse_address(settings.redirect_to or "") if settings.delivery == "redirect" else None,
@@ -198,10 +213,3 @@ def _delivery(settings: Settings) -> Delivery:
         ),
         configuration_sets=frozenset({settings.configuration_set or "", *settings.configuration_sets} - {""}),
     )
-
-
-def _beside(queue_url: str, facts: QueueFacts | None) -> str | None:
-    """The dead-letter queue of a redrive policy: same account and region (SQS), so beside the queue."""
-    if facts is None or facts.dead_letter_queue is None:
-        return None
-    return f"{queue_url.rpartition('/')[0]}/{facts.dead_letter_queue}"

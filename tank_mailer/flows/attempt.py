@@ -14,6 +14,7 @@ from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.record import Recorder
 from tank_mailer.flows.story import Story
 from tank_mailer.ports import Begun, Change, Clock, Ledger, Mailer, Overtaken, Suppressed
+from tank_mailer.telemetry import metrics
 
 COUNTED = frozenset({Concerned.QUOTA, Concerned.REPUTATION})  # a job that may go has used their room up itself
 LEASE_MARGIN_S = 10.0  # DESIGN 5.4: what the lease must outlive the request by
@@ -87,7 +88,9 @@ class Attempt:
                 self.governor.note_ready(looked_s, self.lane)
             went = await self.governor.turn(ticket, len(job.recipients))
             self.no_longer_waits(story)
-            story.limiter_wait_s += self.clock.boot_s() - asked_s
+            waited_s = self.clock.boot_s() - asked_s
+            story.limiter_wait_s += waited_s
+            metrics.turn_came(self.lane, waited_s)
             match self._stays(story, job, begun, went=went):
                 case GivenBack() as back:
                     return await self._give_back(story, begun, back, before=row)
@@ -97,7 +100,11 @@ class Attempt:
                 case None:
                     pass
             refund = False
-            outcome = await self._judge(await self.mailer.send(job, attempt=begun.attempt), job)
+            left_s = self.clock.boot_s()
+            answer = await self.mailer.send(job, attempt=begun.attempt)
+            took_s = self.clock.boot_s() - left_s
+            outcome = await self._judge(answer, job)
+            metrics.attempt_ended(outcome, took_s)
             refund = isinstance(outcome, Unreachable)
             return outcome
         finally:

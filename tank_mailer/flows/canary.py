@@ -58,6 +58,11 @@ class Canary:
     turns: Turns | None = None
     _is_lost: bool = False
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no event of the last one came back, as far as it is for this node to look."""
+        return self._is_lost
+
     async def run(self) -> None:
         """Go on until cancelled."""
         try:

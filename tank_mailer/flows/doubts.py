@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.doubt import LOOK_AGAIN_S, WaitOn, absence_counts, needs_proof, settle_doubt
 from tank_mailer.core.errors import QueueError, StoreError
-from tank_mailer.core.ledger import Row
+from tank_mailer.core.ledger import Row, State
 from tank_mailer.flows.forever import forever
 from tank_mailer.flows.lease import BATCH
 from tank_mailer.ports import Clock, EventBook, Proven, Queue
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
+from tank_mailer.telemetry.measures import Ending
 
 log = get_logger()
 
@@ -50,6 +52,8 @@ class Doubts:
     async def settle(self, proven: Sequence[Proven]) -> None:
         """Take the messages of jobs that an event has ended off their queues."""
         for one in proven:
+            if one.before is State.IN_DOUBT:
+                metrics.doubt_ended(Ending.EVENT)
             log.info(
                 "doubt_settled",
                 email_id=one.email_id,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from aiolimiter import AsyncLimiter
@@ -22,6 +22,8 @@ from tank_mailer.flows.forever import forever
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.reading import NotNow, Reading
 from tank_mailer.ports import Aside, Clock, EventBook, Queue, QueueMessage, Recorded, Recording, Settled
+from tank_mailer.telemetry import metrics
+from tank_mailer.telemetry.beats import ROUND_S, Beat
 from tank_mailer.telemetry.log import Recipients, get_logger
 
 log = get_logger()
@@ -48,6 +50,8 @@ DELETE_TRIES = 3
 MANY_A_DAY = 10_000  # messages put aside for one reason; of more the beginnings are enough
 SHORT_RAW_BYTES = 512
 FINISH_LOOK_S = 0.1
+MOST_ROUND_S = 240.0  # a long poll, its time-outs, a sick store's, and the wait after a failure; several times that
+MOST_WRITE_S = 240.0
 LANE = "events"
 QUARANTINE = "event"
 
@@ -68,6 +72,7 @@ class Feedback:
         names: how a recipient is named in logs.
         visibility_s: until a message that was not written comes again.
         most_a_second: events that may be drained now, beside the sending; None: all that there are.
+        doubled: jobs of which events have proven a second mail, since the start.
     """
 
     queue: Queue
@@ -79,6 +84,7 @@ class Feedback:
     names: Recipients
     visibility_s: int
     most_a_second: Callable[[], float | None] = lambda: None
+    doubled: int = 0
     _read: asyncio.Queue[_InHand] = field(default_factory=asyncio.Queue)
     _done: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _busy: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,6 +100,18 @@ class Feedback:
     _polls: int = 0
     _failed_deletes: int = 0
     _failed_polls: int = 0
+    last_poll_at: datetime | None = None
+    _receiving: tuple[Beat, ...] = field(
+        default_factory=lambda: tuple(
+            Beat(name=f"events/{number}", most_s=MOST_ROUND_S) for number in range(1, STANDING_RECEIVERS + 1)
+        )
+    )
+    _writing: Beat = field(default_factory=lambda: Beat(name="event_writer", most_s=MOST_WRITE_S))
+
+    @property
+    def beats(self) -> tuple[Beat, ...]:
+        """The signs of life of what must not stand still."""
+        return *self._receiving, self._writing
 
     async def run(self) -> None:
         """Drain, until cancelled."""
@@ -123,7 +141,8 @@ class Feedback:
 
     async def _receive_forever(self, number: int) -> None:
         is_standing = number < STANDING_RECEIVERS
-        await forever(lambda: self._receive(is_standing=is_standing), until=self._closing)
+        beat = self._receiving[number] if is_standing else None
+        await forever(lambda: self._receive(is_standing=is_standing), until=self._closing, beat=beat)
 
     async def _receive(self, *, is_standing: bool) -> None:
         if not is_standing:
@@ -131,9 +150,7 @@ class Feedback:
             if self.most_a_second() is not None:  # many answers at once would hold the loop up, and the mails with it
                 await asyncio.sleep(BUSY_WAIT_S)
                 return
-        await self._room.wait()
-        await self._store_is_well()
-        if self._closing.is_set():
+        if not await self._may_receive() or self._closing.is_set():
             return
         self._polls += 1
         try:
@@ -167,9 +184,16 @@ class Feedback:
             self._pace = AsyncLimiter(most * PACE_S, PACE_S)
         await self._pace.acquire(events)
 
-    async def _store_is_well(self) -> None:
-        while self.pauses.reason_of(Concern(Concerned.STORE)) is not None:
-            await self.pauses.change()
+    async def _may_receive(self) -> bool:
+        """Wait for room, and for a store that is well; False: not yet, and so the loop comes round."""
+        try:
+            async with asyncio.timeout(ROUND_S):
+                await self._room.wait()
+                while self.pauses.reason_of(Concern(Concerned.STORE)) is not None:
+                    await self.pauses.change()
+        except TimeoutError:
+            return False
+        return True
 
     async def _poll_failed(self, error: QueueError) -> None:
         self._failed_polls += 1
@@ -183,12 +207,14 @@ class Feedback:
         if self._failed_polls >= STUCK_POLLS:
             log.info("event_poll_recovered", tries=self._failed_polls)
         self._failed_polls = 0
+        self.last_poll_at = self.clock.now()
 
     async def _take(self, message: QueueMessage) -> None:
         match await self.reading.read(message.body):
             case SesEvent() as event:
                 self._hold()
                 self._read.put_nowait(_InHand(message.queue_message_id, message.receipt_handle, message.body, event))
+                self._writing.begin()
             case Chatter():
                 log.debug("event_chatter_dropped")
                 self._hold()
@@ -234,6 +260,7 @@ class Feedback:
         except StoreError as error:
             self.pauses.begin(Concern(Concerned.STORE), error.reason, error.detail)
             return False
+        metrics.event_quarantined(reason)
         log.warning("event_quarantined", queue_message_id=queue_message_id, reason=reason, detail=detail)
         return True
 
@@ -256,6 +283,7 @@ class Feedback:
             left = await self._write(batch)
         finally:
             self._let_go(left)
+        self._writing.done(more=not self._read.empty())
 
     async def _write(self, batch: Sequence[_InHand]) -> int:
         """Write; return how many are left to their visibility: they come again."""
@@ -296,18 +324,23 @@ class Feedback:
         return True
 
     async def _tell(self, recorded: Recorded) -> None:
+        now = self.clock.now()
         for number, recording in enumerate(recorded.recordings, start=1):
             if number % BATCH == 0:
                 await asyncio.sleep(0)  # mails have their turn in between
             if recording.is_new:
+                metrics.event_recorded(recording.event.kind, (now - recording.event.occurred_at).total_seconds())
                 log.info("event_recorded", **self._fields(recording))
             else:
                 log.debug("event_repeated", kind=recording.event.kind, ses_message_id=recording.event.ses_message_id)
         for new in recorded.suppressed:
-            fields = self.names.name_of(new.address)
-            log.info("address_suppressed", email_id=new.email_id, reason=new.reason, **fields)
+            metrics.address_suppressed(new.reason)
+            named = self.names.name_of(new.address)
+            log.info("address_suppressed", email_id=new.email_id, reason=new.reason, **named)
         for email_id in recorded.doubled:
+            metrics.duplicate_proven()
             log.warning("duplicate_proven", email_id=email_id)
+            self.doubled += 1
 
     def _fields(self, recording: Recording) -> dict[str, object]:
         event = recording.event

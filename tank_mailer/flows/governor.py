@@ -23,6 +23,7 @@ from tank_mailer.flows.granted import GrantedTokens, Wanted
 from tank_mailer.flows.line import Line, Ticket
 from tank_mailer.flows.tokens import Tokens
 from tank_mailer.ports.nodes import Grants
+from tank_mailer.telemetry import metrics
 
 NEAR_S = 1.0  # DESIGN 5.4: a job whose turn is so close may be written down as `sending`
 FAR_S = 60.0  # DESIGN 7: a job whose turn is farther off is given back
@@ -138,6 +139,7 @@ class Governor:
                 self._refund(ticket)
             else:
                 self._tokens.note_call(asyncio.get_running_loop().time() - ticket.went_s)
+                metrics.tokens_used(ticket.lane, ticket.tokens)
             for limit in self.limits:
                 if refund:
                     limit.gave_back(ticket.lane, ticket.tokens)

@@ -12,6 +12,7 @@ from tank_mailer.core.keeping import count_from, first_mark, slices, uncounted, 
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Attic, Clock
 from tank_mailer.ports.nodes import Turns
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -42,6 +43,7 @@ class Housekeeper:
         retention: `TANK_RETENTION_DAYS`.
         has_channel: whether SES's events are read at all.
         jitter: gives numbers from 0 to 1.
+        when_lost: told of mails that SES never said a word about, each once.
         turns: shared with other nodes; None: there are none.
     """
 
@@ -51,6 +53,7 @@ class Housekeeper:
     has_channel: bool
     jitter: Callable[[], float]
     turns: Turns | None = None
+    when_lost: Callable[[int], None] = lambda _: None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -115,6 +118,7 @@ class Housekeeper:
             if not await self._has_turn():
                 return
         if lost:
+            metrics.events_lost(lost)
             log.warning(
                 "events_lost",
                 lost=lost,
@@ -122,4 +126,5 @@ class Housekeeper:
                 remedy="look whether each configuration set publishes all kinds of events to a topic that the event"
                 " queue is subscribed to, and whether that queue is read in time (retention, quarantine)",
             )
+            self.when_lost(lost)
         await self.attic.set_mark(COUNTED, span.end)

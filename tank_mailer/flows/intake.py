@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.outcome import Concern, Concerned
-from tank_mailer.flows.forever import forever
+from tank_mailer.flows.forever import AGAIN_S, forever
 from tank_mailer.flows.governor import Governor
 from tank_mailer.flows.lease import Lease, LeaseKeeper
+from tank_mailer.flows.oldest import OldestReceived
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.sending import Sending
 from tank_mailer.ports import Clock, Queue
+from tank_mailer.telemetry.beats import ROUND_S, Beat
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -26,6 +28,8 @@ POLL_FLOOR_S = 0.1  # between two polls that brought little: a proxy's page look
 MOST_POLLS = 4  # at once: forty messages a trip to the queue
 PASSING_FAILURES = 2
 TRIAL_LOOK_S = 0.5  # between looks whether the job of a trial has ended
+MOST_ROUND_S = 60.0  # several times ROUND_S: a round that takes so long hangs
+MOST_POLL_S = 180.0  # several times a long poll with its time-outs
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +40,8 @@ class Intake:
         lane: its name.
         visibility_s: `TANK_VISIBILITY_TIMEOUT_S`; the receive asks for a long poll more.
         wait_s: of one long poll.
+        rounds: the loop's sign of life, and
+        polled: that of its polls: one comes to its end, well or not.
     """
 
     lane: str
@@ -52,7 +58,16 @@ class Intake:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
     _empty_polls: int = 0
     _failed_polls: int = 0
+    _has_crashed: bool = False
     last_poll_at: datetime | None = None
+    oldest: OldestReceived = field(init=False)
+    rounds: Beat = field(init=False)
+    polled: Beat = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.oldest = OldestReceived(clock=self.clock)
+        self.rounds = Beat(name=f"lane/{self.lane}", most_s=MOST_ROUND_S)
+        self.polled = Beat(name=f"polls/{self.lane}", most_s=MOST_POLL_S)
 
     @property
     def concern(self) -> Concern:
@@ -67,7 +82,7 @@ class Intake:
     async def run(self) -> None:
         """Poll until `close`; polls under way then come to their end, for a cancelled one swallows messages."""
         try:
-            await forever(self._round, until=self._closing)
+            await forever(self._round, until=self._closing, beat=self.rounds)
             while self._polls:
                 await asyncio.wait(self._polls)
         finally:
@@ -75,13 +90,20 @@ class Intake:
                 poll.cancel()
 
     async def _round(self) -> None:
+        if self._has_crashed:  # what fails at once would fill the log
+            self._has_crashed = False
+            await self._or_closing(asyncio.sleep(AGAIN_S))
         if len(self._polls) >= MOST_POLLS:
-            await asyncio.wait(self._polls, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(self._polls, timeout=ROUND_S, return_when=asyncio.FIRST_COMPLETED)
+            if not ended:
+                return
         limit = await self._room()
         if limit and not self._closing.is_set():
             self.governor.ask(limit, self.lane)
             poll = asyncio.create_task(self._poll(limit))
             self._polls.add(poll)
+            self.polled.task = poll
+            self.polled.begin()
             poll.add_done_callback(partial(self._polled, limit))
 
     def _polled(self, limit: int, poll: asyncio.Task[None]) -> None:
@@ -89,6 +111,7 @@ class Intake:
         self.governor.ask(-limit, self.lane)
         if not poll.cancelled() and (error := poll.exception()):
             log.error("flow_crashed", exc_info=error)
+            self._has_crashed = True
 
     def polls_without(self) -> int:
         """Polls in a row that brought nothing."""
@@ -104,11 +127,11 @@ class Intake:
         self._closing.set()
 
     async def _room(self) -> int:
-        """How many to ask for; waits while there is no room, or a pause."""
+        """How many to ask for; waits while there is no room, or a pause, but comes round now and then."""
         if not self.pauses.is_polled(self.lane):
-            await self._or_closing(self.pauses.change())
+            await self._or_closing(self.pauses.change(), ROUND_S)
             return 0
-        limit = await self._or_closing(self.governor.wait_for_room(self.lane)) or 0
+        limit = await self._or_closing(self.governor.wait_for_room(self.lane), ROUND_S) or 0
         if not self.pauses.is_polled(self.lane):
             return 0
         if not self.pauses.on_trial:
@@ -130,11 +153,15 @@ class Intake:
                 self.pauses.begin(self.concern, error.reason, error.detail)
             else:  # one cut connection is no outage
                 await self._or_closing(asyncio.sleep(self._failed_polls))
+            self.polled.done(more=len(self._polls) > 1)
             return
+        self.polled.done(more=len(self._polls) > 1)
         self._failed_polls = 0
         self._empty_polls = 0 if messages else self._empty_polls + 1
         self.pauses.lift(self.concern)
-        self.last_poll_at = self.clock.now()
+        self.last_poll_at = now = self.clock.now()
+        if messages:
+            self.oldest.note(min(message.sent_at for message in messages), now)
         took_s = self.clock.boot_s() - started_s
         log.debug("queue_polled", lane=self.lane, asked=limit, received=len(messages), duration_s=round(took_s, 3))
         for message in messages:

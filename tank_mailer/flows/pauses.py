@@ -34,6 +34,7 @@ from tank_mailer.core.remedy import REMEDIES
 from tank_mailer.core.view import PauseView
 from tank_mailer.flows.forever import forever
 from tank_mailer.ports import Clock
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -216,6 +217,7 @@ class Pauses:
             interval_s = self._first_interval_s(concern, now_s)
             pause = Pause(concern, reason, since or self.clock.now(), now_s + interval_s, detail, until, interval_s)
             self._pauses[concern] = pause
+            metrics.pause_begun(concern.kind, reason)
             log.error(
                 "pause_begun",
                 concern=concern.kind,

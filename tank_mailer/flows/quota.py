@@ -106,6 +106,11 @@ class QuotaWatch:
             self._recent.append((self.clock.boot_s(), recipients))
             self._unrecorded += recipients
 
+    @property
+    def step(self) -> float:
+        """The highest share of the limit worth a word (0.8, 0.95) that is used; 0: none."""
+        return self._told
+
     # --- what SES says ---
 
     def facts(self, facts: AccountFacts) -> None:

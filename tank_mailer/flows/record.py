@@ -29,6 +29,7 @@ from tank_mailer.core.verdict import DeadLetter, History, Retry, Verdict
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.story import Story
 from tank_mailer.ports import Aside, Change, Clock, Ledger, Receipt, RecipientNote
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -81,7 +82,10 @@ class Recorder:
             case InDoubt(reason, detail):
                 due_at = now + timedelta(seconds=self.policy.doubt_wait_s(row.configuration_set))
                 doubted = replace(row.doubted(due_at, now, reason, detail), receipt_handle=story.lease.handle)
-                return await self.write(story, Change(doubted))
+                written = await self.write(story, Change(doubted))
+                if written:  # else an event has shown already that SES has it
+                    metrics.doubt_begun(reason)
+                return written
             case Held(concern, reason, detail):
                 due_at = now + timedelta(seconds=self.pauses.hide_s(concern))
                 deferred = row.deferred(due_at, now, reason, detail)

@@ -1,7 +1,7 @@
 """Guards the reputation: warns, stops the ordinary lane before AWS stops all mail, and lets it trickle back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -128,6 +128,11 @@ class ReputationGuard:
         if was_stopped:
             self.pauses.lift(LANE)
         self._changed.set()
+
+    @property
+    def standings(self) -> Mapping[Kind, Standing] | None:
+        """How bounces and complaints stand; None: the store has not said yet."""
+        return self._standings if self._tallies else None
 
     def view(self) -> ReputationView:
         """How it stands."""

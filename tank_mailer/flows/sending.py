@@ -54,13 +54,17 @@ from tank_mailer.flows.story import Story
 from tank_mailer.flows.suspicion import Suspicion
 from tank_mailer.flows.tallies import Tallies
 from tank_mailer.ports import Change, Clock, Ledger
+from tank_mailer.telemetry import metrics
+from tank_mailer.telemetry.flatten import name_of, word_of
 from tank_mailer.telemetry.log import Recipients, get_logger
+from tank_mailer.telemetry.measures import Ending
 
 log = get_logger()
 
 RE_ATTEMPTS = 4  # after a throttle answer, within one receive
 DEAD_LETTER_RETRY_S = 60.0
 KEPT_MARGIN_S = 1800.0  # before the twelve hours are up, a kept job goes on as a fresh copy
+GONE, KEPT = name_of(Delete), name_of(Retry)
 MAX_NAMES_TOLD = 100  # unknown fields; a producer that makes names up shall not fill the log
 
 
@@ -117,6 +121,7 @@ class Sending:
             first = next(iter(story.job.recipients), None)
             fields |= self.names.name_of(first.key) if first else {}
         log.info("job_settled", **fields)
+        self._count(story)
 
     async def _walk(self, story: Story) -> None:
         match parse_job(story.lease.message.body):
@@ -202,6 +207,7 @@ class Sending:
         if row.queue_message_id == story.lease.message.queue_message_id:
             doubted = replace(doubted, receipt_handle=story.lease.handle)
         if await self.ledger.write(Change(doubted)):  # else overtaken, perhaps by proof
+            metrics.doubt_begun(Reason.PROCESS_DIED)
             log.warning("job_doubted", email_id=row.email_id, reason=Reason.PROCESS_DIED, attempts=row.attempt)
         return False
 
@@ -233,6 +239,7 @@ class Sending:
         ):
             case DeadLetter(reason):
                 why = "no event came of it" if absence_counts else "nothing told whether SES has it"
+                metrics.doubt_ended(Ending.GIVEN_UP)
                 log.error("doubt_given_up", email_id=row.email_id, resends=row.resends, detail=why)
                 return await self._give_up(story, row, reason, f"{why}: it may have been delivered")
             case WaitOn(until):
@@ -243,6 +250,7 @@ class Sending:
                 await self._hide(story, waiting, self._seconds_to(until))
                 return True
             case Resend():
+                metrics.doubt_ended(Ending.RESENT)
                 log.warning("job_resent", email_id=job.email_id, resends=row.resends + 1)
                 return None
 
@@ -306,6 +314,7 @@ class Sending:
         if not await self.recorder.record(story, story.job or job, row, outcome, verdict):
             return False
         if isinstance(verdict, DeadLetter):
+            metrics.dead_lettered(verdict.reason)
             await self._dead_letter(story, story.row or row)
             return True
         if await self._waits_for_trial(story, outcome, concern):
@@ -370,6 +379,7 @@ class Sending:
         if not await self.recorder.write(story, self.recorder.dying(story, row, reason, detail)):
             return False
         story.verdict = DeadLetter(reason)
+        metrics.dead_lettered(reason)
         await self._dead_letter(story, story.row or row)
         return True
 
@@ -389,6 +399,7 @@ class Sending:
 
     async def _delete(self, story: Story) -> None:
         self.attempt.no_longer_waits(story)
+        story.is_deleted = True
         if not await self.settler.delete(story.lease):
             log.error("settle_failed", queue_message_id=story.lease.message.queue_message_id)
 
@@ -415,6 +426,17 @@ class Sending:
         reason = getattr(outcome, "reason", None)
         count = len((story.job or job).recipients)
         self.tallies.note(self.lane, job.email_id, outcome, reason=reason, recipients=count)
+        metrics.recipients_accepted(self.lane, outcome, count)
+
+    def _count(self, story: Story) -> None:
+        """What became of the message, as the metrics have it; of one without a verdict it is plain to see."""
+        row, sent_at = story.row, story.lease.message.sent_at
+        without = GONE if story.is_deleted else KEPT
+        verdict = without if story.verdict is None else word_of(story.verdict)
+        metrics.job_settled(verdict, story.skipped or (row.reason if row else None))
+        if story.is_deleted:
+            born_at = min(sent_at, row.first_seen_at) if row else sent_at  # a fresh copy is younger than its job
+            metrics.job_ended(self.lane, (self.clock.now() - born_at).total_seconds())
 
     def _seconds_to_due(self, row: Row | None) -> float:
         if row is None or row.due_at is None:

@@ -22,6 +22,7 @@ class Story:
         note: what was done, where no verdict says so.
         waits: whether it still counts as received and waiting.
         was_kept: for the trial of a pause.
+        is_deleted: whether its message needs no queue any more.
     """
 
     lease: Lease
@@ -36,6 +37,7 @@ class Story:
     limiter_wait_s: float = 0.0
     waits: bool = True
     was_kept: bool = False
+    is_deleted: bool = False
 
     def fields(self, *, now: datetime, now_s: float) -> dict[str, object]:
         """Everything that is told of it; no address, subject or body."""

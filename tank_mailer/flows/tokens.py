@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiolimiter import AsyncLimiter
 
 from tank_mailer.core.rate import Bucket, Pace, bucket, cut_every_s
+from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
@@ -51,6 +52,7 @@ class Tokens:
             return
         self.pace = self.pace.cut(now_s, has_passed=self._passed > 0)
         self._cut_s, self._passed = now_s, 0
+        metrics.rate_cut()
         log.warning("rate_cut", rate=round(self.pace.current, 2), set_rate=self.pace.target)
 
     def note_call(self, seconds: float) -> None:

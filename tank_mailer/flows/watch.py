@@ -30,6 +30,7 @@ class QueueWatch:
         has_dead_letters: whether the settings name a dead-letter queue.
         polls_without: tells how many polls in a row brought nothing.
         known: what the queue said last, and `asked_at` when that was.
+        is_silent: polls brought nothing then, though messages waited.
     """
 
     queue: Queue
@@ -39,6 +40,7 @@ class QueueWatch:
     polls_without: Callable[[], int] = lambda: 0
     known: QueueFacts | None = None
     asked_at: datetime | None = None
+    is_silent: bool = False
     life: QueueLife = field(default_factory=QueueLife)
     _unknown: Reason | None = None  # why the last answer did not come
 
@@ -92,7 +94,11 @@ class QueueWatch:
     async def _wait_and_ask(self) -> None:
         await asyncio.sleep(self._period_s())
         facts = await self.ask()
-        if facts and facts.visible and self.polls_without() >= SILENT_POLLS and self.pauses.is_polled(self.lane):
+        if facts is None:
+            return
+        is_empty_handed = self.polls_without() >= SILENT_POLLS and self.pauses.is_polled(self.lane)
+        self.is_silent = facts.visible > 0 and is_empty_handed
+        if self.is_silent:
             log.warning(  # at 120,000 messages in flight SQS answers long polls with nothing
                 "queue_silent",
                 lane=self.lane,

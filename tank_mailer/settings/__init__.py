@@ -13,11 +13,13 @@ from tank_mailer.settings.load import (
     load_settings,
 )
 from tank_mailer.settings.model import Settings
+from tank_mailer.settings.names import ENV_FILE_NAME
 from tank_mailer.settings.web import Listen, parse_listen
 
 __all__ = [
     "DEFAULT",
     "ENVIRONMENT",
+    "ENV_FILE_NAME",
     "MASK",
     "NAMES",
     "PROXIES",

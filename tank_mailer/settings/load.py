@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from tank_mailer.settings.faults import Fault, SettingsError
 from tank_mailer.settings.forms import FORM, RULE, SQLITE, masked_url, split_list
 from tank_mailer.settings.model import Settings
-from tank_mailer.settings.names import PREFIX, near_miss
+from tank_mailer.settings.names import ENV_FILE_NAME, PREFIX, near_miss
 from tank_mailer.settings.odd import odd
 from tank_mailer.settings.sources import (
     Found,
@@ -89,9 +89,9 @@ def load_settings(
         secrets=[*_path(environ, "CREDENTIALS_DIRECTORY"), container_secrets],
         notes=notes,
     )
-    own = {name: one for name, one in found.items() if name.startswith(PREFIX)}
+    own = {name: one for name, one in found.items() if name.startswith(PREFIX) and name != ENV_FILE_NAME}
     _judge_names(own, notes)
-    aws = {name: one for name, one in found.items() if name not in own}
+    aws = {name: one for name, one in found.items() if not name.startswith(PREFIX)}
     values: dict[str, Any] = {NAMES[name]: _bare(name, one) for name, one in own.items() if name in NAMES}
     origins = {name: own[name].origin if name in own else DEFAULT for name in NAMES}
     if "database_url" not in values and (state := _path(environ, "STATE_DIRECTORY")):

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 PREFIX = "TANK_"
+ENV_FILE_NAME = "TANK_ENV_FILE"  # says where settings are, as --env-file does; none itself
 CLOSE_ENOUGH = 0.8  # of 1.0: one or two letters, or a missing unit
 
 

@@ -89,5 +89,9 @@ def _odd_web(settings: Settings) -> Iterator[str]:
         url = urlsplit(settings.webhook_url.get_secret_value())
         if url.scheme == "http" and not is_loopback(url.hostname or ""):
             yield "TANK_WEBHOOK_URL is plain http: everybody on the way reads recipients; https hides them"
+    if settings.alert_webhook_url is not None:
+        url = urlsplit(settings.alert_webhook_url.get_secret_value())
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
+            yield "TANK_ALERT_WEBHOOK_URL is plain http: everybody on the way reads its key and the alerts; use https"
     if settings.http_token is not None and not settings.http_listen:
         yield "TANK_HTTP_TOKEN has no effect with an empty TANK_HTTP_LISTEN"

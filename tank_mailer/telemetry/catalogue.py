@@ -114,6 +114,12 @@ LOG_EVENTS: Final = (
     LogEvent("operator_resumed", "info", "A person has ordered to go on.", ("scope", "lane")),
     LogEvent("rate_cut", "warning", "SES throttled: slower for a while.", ("rate", "set_rate")),
     LogEvent("queue_unknown", "warning", "The queue's attributes may not be asked.", ("lane", "reason", "detail")),
+    LogEvent(
+        "queue_depth_unknown",
+        "warning",
+        "A dead-letter queue, or the event queue, cannot be asked how full it is. Said once.",
+        ("queue", "reason", "detail", "remedy"),
+    ),
     LogEvent("queue_redrives_early", "warning", "maxReceiveCount is too low.", ("lane", "max_receive_count", "remedy")),
     LogEvent(
         "queue_silent",
@@ -257,6 +263,31 @@ LOG_EVENTS: Final = (
         "canary_lost", "error", "SES accepted the canary 15 minutes ago; no event came back.", ("since", "remedy")
     ),
     LogEvent("canary_returned", "info", "Events come back again.", ()),
+    # Life
+    LogEvent(
+        "liveness_lost",
+        "error",
+        "A loop has had work for too long and finished none of it; if that goes on, the process ends.",
+        ("hang", "silent_s", "at_most_s", "exit_after_s", "waits_at", "loop_at", "remedy"),
+    ),
+    LogEvent("liveness_recovered", "info", "All loops turn again.", ("duration_s",)),
+    LogEvent(
+        "daemon_aborted",
+        "error",
+        "No life for five minutes: the process ends, for its supervisor to start it anew.",
+        ("hang", "failed_s", "exit_code", "remedy"),
+    ),
+    LogEvent("heartbeat_failed", "warning", "The heartbeat file cannot be touched; tried again.", ("detail", "remedy")),
+    LogEvent(
+        "figures_reported",
+        "info",
+        "Key figures of the last minute, for CloudWatch (TANK_CLOUDWATCH_NAMESPACE); `_aws` says which are metrics.",
+        (
+            *("accepted", "refused", "throttled", "failed", "dead", "queue_visible", "dead_letter_queue_messages"),
+            *("oldest_age_s", "in_doubt", "outbox_letters", "bounce_rate", "complaint_rate", "rate"),
+            *("quota_used_share", "paused", "_aws"),
+        ),
+    ),
     LogEvent("http_listening", "info", "Our own HTTP server listens.", ("listen",)),
     LogEvent("http_unavailable", "warning", "Its port cannot be had; tried again.", ("listen", "detail", "remedy")),
     # Leases and settlement
@@ -280,6 +311,22 @@ LOG_EVENTS: Final = (
         ("concern", "reason", "detail", "until", "remedy"),
     ),
     LogEvent("pause_lifted", "info", "It is over.", ("concern", "scope", "reason", "duration_s")),
+    # Alerts
+    LogEvent(
+        "alert_raised",
+        "warning",
+        "Something wants a person (docs/alerts.md); critical where its severity is.",
+        ("alert", "severity", "about", "since", "detail", "remedy"),
+    ),
+    LogEvent("alert_recovered", "info", "It is over.", ("alert", "severity", "about", "duration_s")),
+    LogEvent(
+        "alert_webhook_failing",
+        "error",
+        "The alert receiver takes nothing; tried again for as long as there is something to tell. Said once.",
+        ("detail", "status", "remedy"),
+    ),
+    LogEvent("alert_webhook_recovered", "info", "The alert receiver takes alerts again.", ("duration_s",)),
+    LogEvent("key_age_unknown", "debug", "IAM does not tell how old the access key is.", ("detail",)),
     # The log itself
     LogEvent(
         "log_lines_dropped",

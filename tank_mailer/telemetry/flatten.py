@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 Scalar = str | int | float | bool
-Flat = Scalar | list[Scalar]
+Flat = Scalar | list[Scalar] | dict[str, Any]
 
 MAX_ITEMS = 10  # of a list; what is left out shows as "…+N"
 MAX_FIELDS = 64  # of one line; more is a mistake, not a message
@@ -35,6 +35,16 @@ HEAD = frozenset({"at", "level", "event", "node"})  # ours in each line: nobody 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """An object that goes into a JSON line as it is, for those who read it by a form of their own (CloudWatch).
+
+    Nothing in it is looked at: it holds numbers and names of ours alone. Lines for people leave it out.
+    """
+
+    content: dict[str, Any]
+
+
 def flatten(**values: object) -> dict[str, Flat]:
     """Make fields of `values`, in their order.
 
@@ -48,6 +58,11 @@ def flatten(**values: object) -> dict[str, Flat]:
 def word_of(value: object) -> str:
     """The word that stands for a dataclass in a log line, such as `in_doubt`."""
     return _shape(type(value))[0]
+
+
+def name_of(kind: type) -> str:
+    """The same word, for the class itself."""
+    return _shape(kind)[0]
 
 
 def flatten_fields(values: Mapping[str, Any]) -> dict[str, Flat]:
@@ -102,15 +117,18 @@ def _listed(values: Collection[Any]) -> Flat:
 
 
 def _scalar(value: Any) -> Scalar:  # noqa: ANN401  # that is its purpose
-    return (_converter(type(value)) or _kind)(value)
+    scalar: Scalar = (_converter(type(value)) or _kind)(value)
+    return scalar
 
 
-def _choose_converter(of: type) -> Callable[[Any], Scalar] | None:
-    """Say how values of a type become one scalar; None for what becomes fields, or a list."""
+def _choose_converter(of: type) -> Callable[[Any], Any] | None:
+    """Say how values of a type become one field; None for what becomes several, or a list."""
     if issubclass(of, Enum):
         return _enum_value
     if of in {str, bool}:
         return _itself
+    if of is Nested:
+        return _content
     for base, convert in _CONVERTERS:
         if issubclass(of, base):
             return convert
@@ -126,6 +144,10 @@ def _shape_of(of: type) -> tuple[str, tuple[str, ...]]:
 
 def _itself(value: Scalar) -> Scalar:
     return value
+
+
+def _content(value: Nested) -> dict[str, Any]:
+    return value.content
 
 
 def _enum_value(value: Enum) -> Scalar:
@@ -163,5 +185,5 @@ _CONVERTERS: tuple[tuple[type, Callable[[Any], Scalar]], ...] = (
     (type, lambda value: value.__name__),
     *((plain, str) for plain in (Decimal, PurePath, UUID)),
 )
-_converter: Callable[[type], Callable[[Any], Scalar] | None] = cache(_choose_converter)
+_converter: Callable[[type], Callable[[Any], Any] | None] = cache(_choose_converter)
 _shape: Callable[[type], tuple[str, tuple[str, ...]]] = cache(_shape_of)

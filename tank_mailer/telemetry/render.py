@@ -72,7 +72,8 @@ class Renderer:
         if self.fmt == "json":
             head = f'"at":"{at}","level":"{level}","event":{_quoted(event)},"node":{_quoted(self.node)}'
             return f"{prefix}{{{head},{_json(fields)[1:]}\n" if fields else f"{prefix}{{{head}}}\n"
-        words = " ".join(f"{_word(name)}={_word(value)}" for name, value in fields.items())
+        told = [(name, value) for name, value in fields.items() if not isinstance(value, dict)]
+        words = " ".join(f"{_word(name)}={_word(value)}" for name, value in told)
         start, end = (COLOURS.get(level, ""), "\x1b[0m") if self.colour else ("", "")
         return f"{prefix}{at} {start}{level:<8}{end} {_word(event):<20} {words}".rstrip() + "\n"
 
@@ -130,7 +131,12 @@ def _said(error: BaseException) -> str:
 def _way(trace: TracebackType | None) -> str:
     """The innermost frames, outermost first."""
     frames = traceback.StackSummary.extract(traceback.walk_tb(trace), lookup_lines=False)[-MAX_FRAMES:]
-    return " > ".join(f"{'/'.join(f.filename.split('/')[-2:])}:{f.lineno} {f.name}" for f in frames)
+    return " > ".join(place_of(f.filename, f.lineno, f.name) for f in frames)
+
+
+def place_of(filename: str, line: int | None, name: str) -> str:
+    """One place in the code, as log lines have it: folder, file, line and function."""
+    return f"{'/'.join(filename.split('/')[-2:])}:{line} {name}"
 
 
 def _clip(value: Flat, chars: int) -> Flat:

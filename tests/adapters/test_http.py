@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tank_mailer.adapters.http import HttpServer, Limits
+from tank_mailer.adapters.http import HttpServer, Limits, Page
 from tank_mailer.core.errors import Reason, StoreError
 
 TOKEN = "0123456789abcdef"
@@ -577,3 +577,78 @@ async def test_after_the_end_nobody_listens() -> None:
         writer.close()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
+
+
+# --- how we are ------------------------------------------------------------------------------------
+
+PAGES: dict[str, Callable[[], Page]] = {
+    "/healthz": lambda: Page.of({"alive": True}, is_well=True),
+    "/readyz": lambda: Page.of({"ready": False, "reasons": []}, is_well=False),
+    "/metrics": lambda: Page(b"# HELP x y\n", "text/plain; version=0.0.4; charset=utf-8"),
+}
+
+
+@asynccontextmanager
+async def showing(pages: dict[str, Callable[[], Page]] = PAGES, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    server = HttpServer(host=host, port=0, token=TOKEN, emails=known, pages=pages)
+    async with server.listen() as where:
+        yield int(where.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "content_type", "body"),
+    [
+        ("/healthz", 200, "application/json; charset=utf-8", b'{"alive": true}'),
+        ("/readyz", 503, "application/json; charset=utf-8", b'{"ready": false, "reasons": []}'),
+        ("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8", b"# HELP x y\n"),
+        ("/metrics?name[]=x", 200, "text/plain; version=0.0.4; charset=utf-8", b"# HELP x y\n"),
+    ],
+)
+async def test_whoever_is_on_this_host_may_ask_how_we_are(
+    path: str, status: int, content_type: str, body: bytes
+) -> None:
+    async with showing() as port:
+        reply = await ask(port, path, token=None)
+
+    assert (reply.status, reply.headers["content-type"], reply.body) == (status, content_type, body)
+    assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_off_loopback_it_takes_the_token(path: str) -> None:
+    async with showing(host="0.0.0.0") as port:  # noqa: S104 - that is the point
+        stranger, friend = await ask(port, path, token=None), await ask(port, path)
+
+    assert (stranger.status, friend.status) == (401, PAGES[path]().status)
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_name_that_is_not_ours_is_refused_there_too(path: str) -> None:
+    """A web page may point its own name to us, and read."""
+    async with showing() as port:
+        assert (await ask(port, path, token=None, host="evil.example.com")).status == 421
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/healthz/x", "/Metrics", "/%6detrics", "/readyz;x"])
+async def test_what_is_spelled_otherwise_is_not_there(path: str) -> None:
+    async with showing() as port:
+        reply = await ask(port, path)
+
+    assert reply.status == 404
+    assert "/healthz, /readyz, /metrics, /v1/emails/EMAIL_ID" in reply.json["remedy"]
+
+
+async def test_nothing_is_changed_there() -> None:
+    async with showing() as port:
+        assert (await ask(port, "/metrics", method="POST")).status == 405
+        assert (await ask(port, "/metrics", method="HEAD")).body == b""
+
+
+async def test_a_bug_in_a_page_is_told_and_harms_no_other() -> None:
+    pages = {**PAGES, "/metrics": lambda: Page(str(1 // 0).encode())}
+    with capture_logs() as lines:
+        async with showing(pages) as port:
+            assert (await ask(port, "/metrics")).status == 500
+            assert (await ask(port, "/healthz")).status == 200
+
+    assert [line["event"] for line in lines] == ["flow_crashed"]

@@ -23,9 +23,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from typing_extensions import override
 
 from tank_mailer import __version__
-from tank_mailer.adapters import webhook
+from tank_mailer.adapters import posting
 from tank_mailer.adapters.clock import SystemClock
-from tank_mailer.adapters.webhook import MAX_REST_BYTES, Answered, WebhookReceiver, open_session
+from tank_mailer.adapters.posting import MAX_REST_BYTES, Answered, open_session
+from tank_mailer.adapters.webhook import WebhookReceiver
 from tank_mailer.ports import Letter, NotTold, Told
 from tests.adapters import rude_server as rude
 from tests.adapters.rude_server import Manner, RudeServer
@@ -190,7 +191,7 @@ async def test_little_of_a_body_is_read_and_nothing_unpacked() -> None:
 
 
 async def test_a_body_that_never_ends_does_not_take_the_status_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "REST_TIMEOUT_S", 0.6)
+    monkeypatch.setattr(posting, "REST_TIMEOUT_S", 0.6)
 
     async def drips(connection: rude.Connection) -> None:
         await connection.request()
@@ -350,7 +351,7 @@ async def test_a_proxy_that_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_explanations_say_nothing_of_the_url(error: Exception, word: str) -> None:
-    text = webhook.explain(error)
+    text = posting.explain(error)
 
     assert word.lower() in text.lower()
     assert KEY not in text

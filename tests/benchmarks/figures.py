@@ -10,7 +10,21 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import calls, cpu, drain, governor, lookup, memory, nodes, pace, priority, start, storm
+from tests.benchmarks import (
+    calls,
+    cpu,
+    drain,
+    governor,
+    lookup,
+    memory,
+    nodes,
+    pace,
+    priority,
+    report,
+    scrape,
+    start,
+    storm,
+)
 from tests.benchmarks.figure import Figure
 
 Measure = Callable[[], Awaitable[Sequence[Figure]]]
@@ -27,6 +41,8 @@ FULL = {
     "nodes": lambda: nodes.measure(60),
     "priority": lambda: priority.measure(50_000, 30),
     "storm": lambda: storm.measure(300),
+    "scrape": lambda: scrape.measure(60),
+    "report": lambda: report.measure(10_000, 1_000_000),
 }
 QUICK = FULL | {
     "cpu": lambda: cpu.measure(1_000),
@@ -38,6 +54,8 @@ QUICK = FULL | {
     "nodes": lambda: nodes.measure(20),
     "priority": lambda: priority.measure(50_000, 10),
     "storm": lambda: storm.measure(30),
+    "scrape": lambda: scrape.measure(20),
+    "report": lambda: report.measure(10_000, 100_000),
 }
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 

@@ -165,3 +165,23 @@ def test_a_name_cannot_speak_to_the_terminal(monkeypatch: pytest.MonkeyPatch) ->
 
     assert "\\x1b[2J" in err
     assert "\x1b[2J" not in err
+
+
+def test_a_file_of_settings_can_be_named_for_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrapper does so: not every command has the option, and `--` may end the options of one. It is no setting."""
+    file = tmp_path / "service.env"
+    file.write_text("TANK_MAX_PARALLEL=7\n", encoding="utf-8")
+    other = tmp_path / "other.env"
+    other.write_text("TANK_MAX_PARALLEL=8\n", encoding="utf-8")
+    monkeypatch.setenv("TANK_ENV_FILE", str(file))
+
+    code, out, err = run("show", "--json")
+
+    assert (code, err) == (0, "")
+    assert value_of(out) == "7"
+    assert value_of(run("show", "--json", "--env-file", str(other))[1]) == "8"
+
+
+def value_of(out: str) -> str:
+    found: str = next(one["value"] for one in json.loads(out)["settings"] if one["name"] == "TANK_MAX_PARALLEL")
+    return found

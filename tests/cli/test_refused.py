@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -496,7 +497,7 @@ def test_all_means_all_jobs(run: Run, on_queue: Bodies, on_event_queue: Bodies, 
 
     assert jobs.stdout.endswith("1 of 1 put back on the queue.\n")
     assert "refused requeue --all --kind event" in jobs.stderr
-    assert report == {"requeued": 0, "expired": 0, "jobs": [], "quarantined_events": 1}
+    assert report == {"dry_run": False, "requeued": 0, "expired": 0, "jobs": [], "quarantined_events": 1}
     assert (len(on_queue()), on_event_queue()) == (1, [])
 
     events = run("refused", "requeue", "--all", "--yes", "--kind", "event")
@@ -567,3 +568,77 @@ def test_a_table_fits_80_columns(
     assert lines[0].split() == ["message", "email_id", "why", "when", "(UTC)", "put", "back"]
     assert lines[1].startswith("1f0c2a7e")
     assert "2001-09-09 01:46" in lines[1]
+
+
+# --- filters, rehearsals, and what the settings say ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        pytest.param(["--domain", "example.org"], [FIRST], id="by-domain"),
+        pytest.param(["--domain", "EXAMPLE.net"], [SECOND], id="in-any-case"),
+        pytest.param(["--older-than", "1h"], [FIRST], id="older"),
+        pytest.param(["--newer-than", "1h"], [SECOND], id="newer"),
+        pytest.param(["--newer-than", "1h", "--domain", "example.org"], [], id="both"),
+    ],
+)
+def test_more_filters(options: list[str], found: list[str], run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    """The same ones choose what is listed and what goes back."""
+    store.put_aside(FIRST)
+    body = make_body(email_id="b", to="x@example.net")
+    store.put_aside(SECOND, email_id="b", raw=body, at=time.time() - 60)
+
+    listed = json.loads(run("refused", "list", "--json", *options).stdout)
+    back = json.loads(run("refused", "requeue", "--all", "--yes", "--json", *options).stdout)
+
+    assert (listed["total"], [one["queue_message_id"] for one in listed["jobs"]]) == (len(found), found)
+    assert [job["id"] for job in back["jobs"]] == found
+    assert len(on_queue()) == len(found)
+
+
+def test_the_newest_of_a_domain_come_first(run: Run, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+    store.put_aside(SECOND, at=1e9 + 60)
+
+    lines = run("refused", "list", "--domain", "example.org", "--limit", "1").stdout.splitlines()
+
+    assert [line.split("\t")[0] for line in lines[1:]] == [SECOND[:8]]
+
+
+def test_a_rehearsal_changes_nothing(run: Run, on_queue: Bodies, store: StoreFile) -> None:
+    store.put_aside(FIRST)
+    store.put_aside(SECOND, email_id="b", raw=BROKEN)
+
+    result = run("refused", "requeue", "--all", "--dry-run")
+    report = json.loads(run("refused", "requeue", "--all", "--dry-run", "--json").stdout)
+
+    assert result.exit_code == 3
+    assert f"{FIRST} (order-4711): would go on the ordinary queue" in result.stdout
+    assert result.stdout.endswith("1 of 2 would be put back on the queue.\n")
+    assert (report["dry_run"], report["requeued"]) == (True, 0)
+    assert (on_queue(), requeued(store), store.audit) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "why"),
+    [
+        pytest.param(make_body(from_="x@example.net"), "sender_not_allowed", "TANK_ALLOWED_SENDERS", id="sender"),
+        pytest.param(make_body(configuration_set="x"), "unknown_configuration_set", "TANK_CONFIGURATION_SET", id="set"),
+        pytest.param(make_body(to="no@example.org"), "suppressed", "every `to` recipient", id="suppressed"),
+    ],
+)
+def test_what_the_daemon_would_end_again_is_not_put_back(
+    body: str, reason: str, why: str, *, run: Run, on_queue: Bodies, store: StoreFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANK_ALLOWED_SENDERS", "example.com")
+    monkeypatch.setenv("TANK_CONFIGURATION_SETS", "tank,other")
+    store.ask("INSERT INTO suppressions (address, reason, source, created_at) VALUES ('no@example.org', 'x', 'x', 1)")
+    store.put_aside(FIRST, raw=body)
+    store.put_aside(SECOND, email_id="b", raw=make_body(email_id="b", configuration_set="other"))
+
+    report = json.loads(run("refused", "requeue", "--all", "--yes", "--json").stdout)
+
+    assert {job["id"]: job["reason"] for job in report["jobs"]} == {FIRST: reason, SECOND: None}
+    assert why in report["jobs"][0]["why_not"]
+    assert on_queue() == [make_body(email_id="b", configuration_set="other")]

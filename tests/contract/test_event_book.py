@@ -27,6 +27,7 @@ from tests.builders import HARD, MAIL_AT, SOFT, make_event
 from tests.contract.benches import Bench, StoreBench
 from tests.contract.test_ledger import make_row
 from tests.fakes import EPOCH, FakeEventBook, FakeLedger
+from tests.metering import rising
 
 ANN, BEN, CY = "ann@example.org", "ben@example.org", "cy@example.org"
 MINUTE = timedelta(minutes=1)
@@ -297,11 +298,13 @@ async def test_a_double_is_proven_by_the_answer_too(tables: StoreBench, book: Ev
     await tables.ledger.begin(begun, [])
     await book.record([make_event(EventKind.SEND, ses_message_id="first", attempt=1)])
 
-    with capture_logs() as lines:
+    with capture_logs() as lines, rising() as risen:
         receipt = Receipt("second", "order-4711", 2, now(tables))
         await tables.ledger.write(Change(begun.accepted("second", now(tables)), receipt=receipt))
 
     assert [line["email_id"] for line in lines if line["event"] == "duplicate_proven"] == ["order-4711"]
+    assert tables.ledger.doubled == 1
+    assert risen.of("duplicates_proven_total") == 1
 
 
 async def test_ses_may_be_in_the_future(bench: Bench, book: EventBook) -> None:

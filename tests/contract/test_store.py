@@ -22,6 +22,7 @@ from tank_mailer.ports import Begun, Change
 from tests.contract.benches import HUGE_BYTES, StoreBench
 from tests.contract.test_ledger import ANN, make_note, make_receipt, make_row
 from tests.fakes import EPOCH
+from tests.metering import rising
 
 
 @contextmanager
@@ -244,3 +245,50 @@ async def _begun(store: Store) -> object:
         return await store.begin(make_row(), [ANN])
     except StoreError as error:
         return error
+
+
+# --- watched ---------------------------------------------------------------------------------------
+
+
+async def test_each_transaction_is_timed_and_says_that_the_store_can_be_written(store_bench: StoreBench) -> None:
+    store = store_bench.ledger
+    store._committed_s -= 1_000.0
+    assert store.committed_s >= 1_000.0
+    with rising() as risen:
+        await store.check()
+
+    assert store.committed_s < 1_000.0
+    assert risen.of("store_transaction_seconds_count") == 1
+
+
+async def test_one_that_fails_is_timed_and_says_nothing_of_the_kind(store_bench: StoreBench) -> None:
+    store = store_bench.ledger
+    store._committed_s -= 1_000.0
+    with rising() as risen, failing_commits():
+        assert not await store.works()
+
+    assert store.committed_s >= 1_000.0
+    assert risen.of("store_transaction_seconds_count") >= 1
+
+
+async def test_a_worker_that_answers_is_alive_whatever_it_answers(store_bench: StoreBench) -> None:
+    """A sick store is a pause; only one that never answers is a bug of ours."""
+    store = store_bench.ledger
+    with failing_commits():
+        await store.works()
+    assert store.answered.pulse.silent_s == 0.0
+    assert store.answered.task is not None
+
+
+async def test_a_worker_that_answers_nobody_is_not(store_bench: StoreBench) -> None:
+    store, now_s = store_bench.ledger, 0.0
+    idle = Store(engine=store.engine, clock=store.clock)  # nobody runs it
+    idle.answered.now_s = lambda: now_s
+    asking = asyncio.create_task(idle.check())
+    await asyncio.sleep(0)
+    now_s = idle.answered.most_s + 1
+    pulse = idle.answered.pulse
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    assert pulse.is_still

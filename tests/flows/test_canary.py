@@ -187,11 +187,14 @@ async def test_while_polling_is_paused_none_is_put() -> None:
 
 async def test_one_that_does_not_come_back_is_told_once() -> None:
     world = World(events_come=False)
+    canary = make_canary(world)
 
-    async with running(make_canary(world)) as lines:
+    async with running(canary) as lines:
         await after(14 * MINUTE)
         assert told(lines, "canary_lost") == []
+        assert not canary.is_lost
         await after(4 * HOUR)
+        assert canary.is_lost
 
     (line,) = told(lines, "canary_lost")
     assert line["log_level"] == "error"

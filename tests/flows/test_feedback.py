@@ -424,3 +424,18 @@ async def test_a_definite_failure_that_ses_took_all_the_same_is_settled_by_its_e
 
     assert lane.sent("order-4711") == 1
     assert lane.ledger.rows["order-4711"].state is State.ACCEPTED
+
+
+async def test_a_second_mail_of_a_job_is_counted(rig: EventRig) -> None:
+    """An alert is made of it."""
+    rig.lane.put(email_id="order-4711")
+    async with rig.lane.running():
+        await rig.lane.until(lambda: "order-4711" in rig.lane.ledger.rows)
+    for number in (1, 2):
+        rig.queue.put(send_event(number, email_id="order-4711"))
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.drained()
+
+    assert [line["email_id"] for line in lines if line["event"] == "duplicate_proven"] == ["order-4711"]
+    assert rig.feedback.doubled == 1

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.flows.housekeeping import BATCH_ROWS, BREATH_S, COUNTED, ROUND, TURN_S, Housekeeper
 from tank_mailer.ports.nodes import Turns
 from tests.fakes import EPOCH, FakeClock
+from tests.metering import rising
 from tests.nodes_fakes import FakeTurns
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -199,10 +200,13 @@ async def test_mail_without_a_single_event_after_a_day_is_told_once() -> None:
     for minutes in range(0, 600, 10):  # from the tenth minute on, every tenth of them silent
         attic.accepted[EPOCH + (20 + minutes) * MINUTE] = minutes % 100 != 0
 
-    lines = await live(make_keeper(attic), 3 * DAY)
+    heard = list[int]()
+
+    lines = await live(replace(make_keeper(attic), when_lost=heard.append), 3 * DAY)
 
     found = told(lines, "events_lost")
     assert sum(line["lost"] for line in found) == 6
+    assert heard == [line["lost"] for line in found]
     assert all(line["log_level"] == "warning" and line["remedy"] for line in found)
     assert all(0 < line["lost"] <= line["accepted"] for line in found)
 
@@ -220,9 +224,11 @@ async def test_each_mail_is_counted_once_over_restarts() -> None:
     attic = FakeAttic(accepted={EPOCH + n * MINUTE: False for n in range(15, 300)})
     lines = Lines()
 
-    for _ in range(12):
-        lines += await live(make_keeper(attic), 7 * HOUR)
+    with rising() as risen:
+        for _ in range(12):
+            lines += await live(make_keeper(attic), 7 * HOUR)
 
+    assert risen.of("events_lost_total") == 285
     assert sum(line["lost"] for line in told(lines, "events_lost")) == 285
 
 

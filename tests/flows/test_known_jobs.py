@@ -15,6 +15,7 @@ from tank_mailer.ports import Begun, Change, QueueMessage
 from tests.builders import make_job
 from tests.fakes import EPOCH
 from tests.flows.conftest import MakeRig, Rig
+from tests.metering import rising
 
 BROKEN = Fault("oops", "InternalFailure", 500)
 
@@ -111,9 +112,11 @@ async def test_an_attempt_whose_process_died_is_in_doubt(make_rig: MakeRig) -> N
     message = rig.put()
     await begun_elsewhere(rig, message, lease_s=-1)
     async with rig.running():
-        await rig.until(lambda: bool(rig.queue.hidden))
+        with rising() as risen:
+            await rig.until(lambda: bool(rig.queue.hidden))
         row = await rig.row()
         assert (row.state, row.reason) == (State.IN_DOUBT, Reason.PROCESS_DIED)
+        assert risen.all_of("doubts_begun_total") == {("process_died",): 1}
         assert rig.mailer.sent == []
         await rig.until(lambda: not rig.queue.left)
 

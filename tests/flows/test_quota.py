@@ -518,9 +518,11 @@ async def test_80_and_95_percent_are_said_once() -> None:
                 {"event": "quota_near", "log_level": "warning", "share": 0.8, "used": 800, "limit": 1000.0},
                 {"event": "quota_near", "log_level": "warning", "share": 0.95, "used": 950, "limit": 1000.0},
             ]
+            assert office.watch.step == 0.95
             await until(EPOCH + HOUR + 2 * MINUTE)
             assert office.room() == 520
             assert len(lines) == 2
+            assert office.watch.step == 0.0
             office.send(330)
     assert len(lines) == 3
     assert lines[-1]["share"] == 0.81

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
 from tank_mailer.core.outcome import Concern, Concerned
+from tank_mailer.core.reputation import Kind, Warn
 from tank_mailer.core.view import ReputationView
 from tank_mailer.flows.reputation import ReputationGuard
 from tests.fakes import EPOCH, FakeClock
@@ -152,6 +153,7 @@ async def test_a_good_sender_hears_nothing() -> None:
 async def test_a_warning_is_said_once_and_so_is_its_end() -> None:
     """With how many more there may be: the owner must know how near it is."""
     post = make_post()
+    assert post.guard.standings is None, "nobody has counted yet"
     with capture_logs() as lines:
         async with post.running():
             post.volume.accept(1000, bounces=60)
@@ -159,6 +161,8 @@ async def test_a_warning_is_said_once_and_so_is_its_end() -> None:
             post.volume.accept(250)
             await asyncio.sleep(600)
             assert len(lines) == 1, "4.8 % is not well below 5 %"
+            assert post.guard.standings is not None
+            assert isinstance(post.guard.standings[Kind.BOUNCES], Warn)
             post.volume.accept(750)
             await asyncio.sleep(600)
     assert lines == [

@@ -200,6 +200,19 @@ async def test_a_queue_that_is_full_but_gives_nothing_is_told_of() -> None:
 
     [line] = told(lines, "queue_silent")
     assert (line["lane"], line["visible"], line["polls"]) == ("priority", 4, 3)
+    assert watch.is_silent, "an alert is made of it"
+
+
+async def test_a_silence_is_over_when_a_poll_brings_something() -> None:
+    queue, _, watch = make_queue_watch(polls=3)
+    queue.put(make_body())
+    async with running(watch):
+        await asyncio.sleep(EVERY_S + 1)
+        was_silent = watch.is_silent
+        watch.polls_without = lambda: 0
+        await asyncio.sleep(EVERY_S)
+
+    assert (was_silent, watch.is_silent) == (True, False)
 
 
 @pytest.mark.parametrize("why", ["empty", "polled-well", "paused", "its-lane-paused", "unknown"])
@@ -219,6 +232,7 @@ async def test_silence_that_has_a_reason_is_not_told_of(why: str) -> None:
             await asyncio.sleep(EVERY_S + 1)
 
     assert told(lines, "queue_silent") == []
+    assert not watch.is_silent
 
 
 async def test_polls_that_bring_nothing_are_counted_until_one_does(make_rig: MakeRig) -> None:

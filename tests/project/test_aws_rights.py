@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tank_mailer.cli.dlq.boxes import STATEMENT
 from tests.project import rights
 from tests.project.cloudformation import ACCOUNT_ID, REGION, Reader
 from tests.project.rights import each, statements
@@ -153,6 +154,22 @@ def test_what_the_suppression_list_needs_stands_alone() -> None:
     assert all("SuppressedDestination" in action for action in lists[0])
 
 
+def test_whoever_looks_at_dead_letters_has_a_statement_of_their_own() -> None:
+    """So that it can be left out of the daemon's key; what is denied is told by its name."""
+    ours = by_sid(statements())[STATEMENT]
+    text = (rights.PACKAGE / "adapters" / "letter_box.py").read_text(encoding="utf-8")
+
+    assert set(ours["Action"]) == set(re.findall(r'_doing\("(sqs:\w+)"\)', text))
+    assert [one.rpartition(":")[2] for one in ours["Resource"]] == ["tank-dead-letter"]
+
+
+def test_the_key_may_ask_about_itself_alone() -> None:
+    """How old it is; a statement of its own, to be taken out by whoever does not want to be told."""
+    (own,) = (one for one in statements() if "iam:ListAccessKeys" in each(one["Action"]))
+
+    assert own["Resource"] == "arn:aws:iam::ACCOUNT_ID:user/${aws:username}"
+
+
 def test_what_came_of_an_event_can_be_put_back_on_its_queue() -> None:
     """`refused requeue` of what was in quarantine; the daemon itself only receives and deletes."""
     assert set(by_sid(statements())["Events"]["Action"]) == {
@@ -184,7 +201,7 @@ def test_the_template_gives_the_same_rights() -> None:
 def test_what_only_commands_ask_for_can_be_left_out() -> None:
     left = {one["Sid"] for one in of_template(CommandRights="no")}
 
-    assert left == {"Jobs", "DeadLetters", "Events", "SendFrom", "SendThrough", "SendRate"}
+    assert left == {"Jobs", "DeadLetters", "Events", "SendFrom", "SendThrough", "SendRate", "KeyAge"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import os
 import re
+import subprocess
+import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # moto brings it along
 from packaging.requirements import Requirement
 
+from tank_mailer.adapters.heartbeat import EVERY_S, FILE
 from tank_mailer.settings import SECRET_NAMES, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +89,33 @@ def test_docker_waits_longer_than_a_drain() -> None:
 
     assert all(waits_s)
     assert min(itertools.chain(*waits_s)) > default("drain_timeout_s")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_healthy"),
+    [
+        pytest.param(0, True, id="touched-now"),
+        pytest.param(50, True, id="touched-a-while-ago"),
+        pytest.param(70, False, id="not-touched-for-a-minute"),
+        pytest.param(None, False, id="not-there"),
+    ],
+)
+def test_a_container_is_healthy_while_its_heartbeat_is_fresh(
+    tmp_path: Path, age_s: int | None, is_healthy: bool
+) -> None:
+    """By what every Debian has: a Python that starts each half minute would cost more than an idle daemon."""
+    options, _, command = dict(instructions(-1))["HEALTHCHECK"].partition(" CMD ")
+    heartbeat = tmp_path / FILE
+    if age_s is not None:
+        heartbeat.touch()
+        os.utime(heartbeat, (time.time() - age_s,) * 2)
+    environment = {"PATH": "/usr/bin:/bin", "STATE_DIRECTORY": str(tmp_path)}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, check=False, timeout=60)
+
+    assert (done.returncode == 0) is is_healthy
+    assert not command.startswith("[")
+    assert int(re.findall(r"--interval=(\d+)s", options)[0]) <= 60
+    assert 3 * EVERY_S < 60, "one that is late is not dead"
 
 
 # --- libraries -------------------------------------------------------------------------------------

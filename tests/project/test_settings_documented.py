@@ -75,7 +75,7 @@ def test_the_readme_has_every_setting() -> None:
     assert sorted(told - set(NAMES)) == []
 
 
-@pytest.mark.parametrize("page", ["install.md", "nodes.md", "feedback.md"])
+@pytest.mark.parametrize("page", ["install.md", "nodes.md", "feedback.md", "health.md", "metrics.md"])
 def test_pages_name_no_setting_that_is_not(page: str) -> None:
     told = set(re.findall(r"TANK_[A-Z0-9_]+", (ROOT / "docs" / page).read_text(encoding="utf-8")))
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import override
 
-from tank_mailer.telemetry.flatten import MAX_FIELDS, MAX_ITEMS, flatten
+from tank_mailer.telemetry.flatten import MAX_FIELDS, MAX_ITEMS, Nested, flatten, name_of, word_of
 
 
 class Cause(StrEnum):
@@ -137,3 +137,14 @@ def test_a_dataclass_does_not_smuggle_it_in() -> None:
 
 def test_the_head_of_a_line_belongs_to_the_log() -> None:
     assert flatten(at="x", level="y", node="z", kind="k") == {"kind": "k"}
+
+
+def test_what_is_for_a_form_of_others_stays_as_it_is() -> None:
+    """CloudWatch finds its metrics in a nested object."""
+    content = {"Timestamp": 1, "CloudWatchMetrics": [{"Dimensions": [["node"], []]}]}
+
+    assert flatten(rate=12.6, _aws=Nested(content)) == {"rate": 12.6, "_aws": content}
+
+
+def test_a_class_and_its_values_have_one_word() -> None:
+    assert name_of(HeldBySES) == word_of(HeldBySES(Cause.SLOW)) == "held_by_ses"

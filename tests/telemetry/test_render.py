@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from tank_mailer.telemetry.flatten import Nested
 from tank_mailer.telemetry.render import MAX_LINE_BYTES, Format, Renderer, scrub, told
 
 AT_S = 1_785_412_800.123  # 2026-07-30T12:00:00.123Z
@@ -196,3 +197,12 @@ def test_causes_in_a_circle_end() -> None:
 )
 def test_scrub(text: str, scrubbed: str) -> None:
     assert scrub(text) == scrubbed
+
+
+def test_what_is_nested_is_whole_in_a_clipped_line_and_not_for_people() -> None:
+    nested = Nested({"Timestamp": 1, "CloudWatchMetrics": [{"Namespace": "n" * 700}]})
+    clipped = json.loads(line(said="x" * 10_000, _aws=nested))
+
+    assert clipped["_aws"] == nested.content
+    assert clipped["clipped"] is True
+    assert line(fmt="console", rate=12.6, _aws=nested).endswith(" rate=12.6\n")

@@ -30,7 +30,7 @@ async def run(site: Site, command: Sequence[str]) -> Result:
 
 async def test_the_five_tests_and_what_comes_back(open_site: OpenSite) -> None:
     """In the sandbox, as it says; and the dead-letter queue stays empty."""
-    ended = list[str]()
+    ended, listed = list[str](), ""
     async with open_site(has_events=True) as site:
         site.standin.state.account.change({"production_access": False})
         daemon = await site.start()
@@ -39,9 +39,9 @@ async def test_the_five_tests_and_what_comes_back(open_site: OpenSite) -> None:
             done = await run(site, command)
             assert done.exit_code == 0, (command, done.output)
             ended += re.findall(r"^It ended (.*)\.$", done.stdout, re.MULTILINE)
+            listed = done.stdout
             if command[:3] == ["send-test", "--to", "complaint@simulator.amazonses.com"]:
                 await site.until(lambda: len(site.select("select 1 from suppressions")) == 2, daemon, what="events")
-        listed = done.stdout
         await daemon.stop()
         left = site.depth("dead")
 

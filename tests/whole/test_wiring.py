@@ -34,6 +34,19 @@ async def test_the_web_server_can_ask_for_a_jobs_fate(open_site: OpenSite, unuse
     assert [event["type"] for event in told["events"]] == ["Send", "Delivery"]
 
 
+async def test_what_aws_bills_for_is_on_record_when_the_daemon_has_stopped(open_site: OpenSite) -> None:
+    async with open_site(has_events=True) as site:
+        await site.put_jobs(2)
+        daemon = await site.start()
+        await site.until(lambda: len(site.select("select 1 from events")) >= 4, daemon, what="events")
+        await daemon.stop()
+
+        counts = {row["name"]: row["count"] for row in site.select("select name, count from usage")}
+        assert (counts["mails"], counts["recipients"], counts["sns_notifications"]) == (2, 2, 4)
+        assert counts["sqs_requests"] >= 4, "two receives and two deletes at the least"
+        assert counts["data_bytes"] > 2 * len("<p>")
+
+
 async def test_an_idle_daemon_sends_a_canary(open_site: OpenSite) -> None:
     async with open_site(has_events=True, TANK_CANARY_FROM="canary@example.com") as site:
         daemon = await site.start()

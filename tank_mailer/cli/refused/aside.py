@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
-from tank_mailer.adapters.desk_asides import PutAside
+from tank_mailer.adapters.desk_asides import DROPPED, PutAside
 from tank_mailer.core.envelope import Policy
-from tank_mailer.core.errors import Reason
 from tank_mailer.core.event import Unreadable
 from tank_mailer.core.eventbody import parse_event
 from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
@@ -18,7 +16,6 @@ from tank_mailer.flows.feedback import QUARANTINE
 
 SHORT_RAW_BYTES: Final = 512  # of events beyond ten thousand a day (flows/feedback.py)
 CUT_AT_BYTES: Final = 65_536 - 3  # DESIGN 3: 64 KiB are kept, less a character that did not fit
-DOUBTFUL: Final = frozenset({Reason.IN_DOUBT, Reason.ANSWER_LOST, Reason.ANSWER_UNCLEAR, Reason.PROCESS_DIED})
 
 
 class Kind(StrEnum):
@@ -28,12 +25,13 @@ class Kind(StrEnum):
     REFUSED = "refused"
     DRY_RUN = "dry_run"
     DEAD = "dead"
+    DROPPED = DROPPED  # a dead letter that `dlq drop` has taken off its queue
     EVENT = QUARANTINE
 
 
-ByKind = Annotated[Kind | None, typer.Option("--kind", help="Only those; event: of the event queue.")]
-ByReason = Annotated[
-    Reason | None, typer.Option("--reason", metavar="REASON", help="Only those with this reason, such as bad_address.")
+ASKED_FOR: Final = (Kind.DROPPED, Kind.EVENT)  # only when somebody names them
+ByKind = Annotated[
+    Kind | None, typer.Option("--kind", help="Only those; event: of the event queue; dropped: by `dlq drop`.")
 ]
 
 
@@ -75,22 +73,13 @@ def fault_of_event(aside: PutAside, policy: Policy, *, corrected: bool) -> str |
     return f"still {read.reason}: {read.detail}" if isinstance(read, Unreadable) else None
 
 
-def fault_of_job(aside: PutAside, job: EmailJob | InvalidJob, *, corrected: bool, may_double: bool) -> str | None:
-    """Why it is not put back, as far as it lies in the job."""
-    if isinstance(job, InvalidJob):
-        if not corrected and not aside.raw:
-            return "its text was erased; give the whole job with --file"
-        if not corrected and is_cut(aside):
-            return "only its first 64 KiB were kept; give the whole job with --file"
-        still = "" if corrected else "still "
-        return f"{still}invalid: {job.reason}, {job.detail}"
-    if aside.kind == Kind.DEAD and aside.reason in DOUBTFUL and not may_double:
-        return f"{aside.reason}: SES may have sent this mail; --may-double puts it back all the same"
-    return None
-
-
-def lateness(job: EmailJob, now: datetime) -> str | None:
-    """Why it is too late for it: the daemon would only end it as expired."""
-    if job.expires_at is None or job.expires_at > now:
+def fault_of_text(aside: PutAside, job: EmailJob | InvalidJob, *, corrected: bool) -> str | None:
+    """Why its text, or the corrected one, is no job."""
+    if not isinstance(job, InvalidJob):
         return None
-    return f"{Reason.EXPIRED}: its expires_at, {job.expires_at.isoformat()}, has passed; --file takes a corrected job"
+    if not corrected and not aside.raw:
+        return "its text was erased; give the whole job with --file"
+    if not corrected and is_cut(aside):
+        return "only its first 64 KiB were kept; give the whole job with --file"
+    still = "" if corrected else "still "
+    return f"{still}invalid: {job.reason}, {job.detail}"

@@ -1,19 +1,45 @@
 """`refused list|show`: what was put aside."""
 
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
 from tank_mailer.adapters.desk import Desk
-from tank_mailer.adapters.desk_asides import PutAside, Which, count_asides, find_asides, list_asides
+from tank_mailer.adapters.desk_asides import (
+    PutAside,
+    Which,
+    count_asides,
+    find_asides,
+    list_asides,
+    list_ids,
+    of_domain,
+)
 from tank_mailer.adapters.rows import storable
-from tank_mailer.cli.options import AsJson, EnvFile, printable
+from tank_mailer.cli.options import AsJson, EnvFile
 from tank_mailer.cli.outside import EXIT_NO, at_desk, leave
-from tank_mailer.cli.refused.aside import ByKind, ByReason, Kind, is_ambiguous, is_cut
-from tank_mailer.cli.terminal import hint, print_fields, print_json, print_table, say, shown_time
+from tank_mailer.cli.putback.choosing import (
+    ByDomain,
+    ByReason,
+    NewerThan,
+    OlderThan,
+    domain_or_usage,
+    read_period,
+)
+from tank_mailer.cli.refused.aside import ASKED_FOR, ByKind, Kind, is_ambiguous, is_cut
+from tank_mailer.cli.terminal import (
+    harmless,
+    hint,
+    pretty_json,
+    print_fields,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    shown_time,
+)
 
 SHOWN_ID_CHARACTERS: Final = 8
 
@@ -22,24 +48,38 @@ def list_(
     *,
     kind: ByKind = None,
     reason: ByReason = None,
+    domain: ByDomain = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those that nobody has put back yet.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 50,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List them, the newest first; messages of the event queue only with --kind event.
+    """List them, the newest first.
 
-    `show` and `requeue` take a queue message's id as it is cut here.
+    Messages of the event queue only with --kind event, dead letters that
+    were dropped only with --kind dropped. `show` and `requeue` take a queue
+    message's id as it is cut here. With --domain every text is read.
 
-    Exit codes: 0 listed, 75 the store cannot be read, 78 bad settings.
+    Exit codes: 0 listed, 2 usage, 75 the store cannot be read, 78 bad
+    settings.
     """
-    which = Which(kind, reason, waiting, but=None if kind else Kind.EVENT)
-    events = Which(Kind.EVENT, reason, waiting)
+    period = read_period(older_than, newer_than)
+    domain = domain_or_usage(domain)
+    which = Which(kind, reason, waiting, () if kind else ASKED_FOR, period.before, period.after)
+    events = replace(which, kind=Kind.EVENT, but=())
 
     async def work(desk: Desk) -> tuple[int, list[PutAside], int]:
-        return *await list_asides(desk, which, limit=limit), await count_asides(desk, events)
+        count = await count_asides(desk, events)
+        if domain is None:
+            return *await list_asides(desk, which, limit=limit), count
+        ids = await list_ids(desk, which)
+        with progress_bar("looking", total=len(ids)) as bar:
+            found = await of_domain(desk, ids, domain, bar.move)
+        return len(found), found[::-1][:limit], count
 
-    count, found, event_count = at_desk(env_file, work)
+    count, found, event_count = at_desk(env_file, work, tells=domain is None)
     if as_json:
         print_json({"total": count, "jobs": [one.shape() for one in found], "quarantined_events": event_count})
         return
@@ -91,7 +131,7 @@ def show(
         print_json({**aside.shape(), "raw": aside.raw, "cut": is_cut(aside)})
         return
     if raw:
-        typer.echo(_harmless(aside.raw) if sys.stdout.isatty() else aside.raw)
+        typer.echo(harmless(aside.raw) if sys.stdout.isatty() else aside.raw)
         return
     others = len(found) - 1
     print_fields(
@@ -109,7 +149,7 @@ def show(
         ]
     )
     typer.echo()
-    typer.echo(_harmless(_pretty(aside.raw)))
+    typer.echo(harmless(pretty_json(aside.raw)))
 
 
 def _only(name: str, found: Sequence[PutAside]) -> PutAside:
@@ -121,14 +161,3 @@ def _only(name: str, found: Sequence[PutAside]) -> PutAside:
         ids = ", ".join(one.queue_message_id for one in found)
         leave(EXIT_NO, f"{name}: more than one begins so: {ids}", "give more of the id")
     return found[0]
-
-
-def _pretty(raw: str) -> str:
-    try:
-        return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return raw
-
-
-def _harmless(text: str) -> str:
-    return "\n".join(printable(line) for line in text.split("\n"))

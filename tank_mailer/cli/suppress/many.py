@@ -3,7 +3,7 @@
 import csv
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def export(
     """
     settings_or_exit(env_file)
     with _written(file) as target:
-        count = at_desk(env_file, lambda desk: _export(desk_suppressions.pages(desk), target))
+        count = at_desk(env_file, lambda desk: _export(desk, target), tells=False)
     if file != STANDARD_INPUT:
         say(f"{count} entries written to {file}.")
 
@@ -107,7 +107,9 @@ def import_(
             if as_json:
                 print_json({"added": 0, "changed": 0, "unchanged": 0, "ended": 0, "bad_lines": shapes(faults)})
             leave(EXIT_NO, f"{_bad(faults)}: nothing was taken", "correct them, or leave them out with --skip-bad")
-        entered, ended = at_desk(env_file, lambda desk: _import(desk, text, now, name=file.name, reason=reason))
+        entered, ended = at_desk(
+            env_file, lambda desk: _import(desk, text, now, name=file.name, reason=reason), tells=False
+        )
     if as_json:
         counts = {"added": entered.added, "changed": entered.changed, "unchanged": entered.unchanged}
         print_json({**counts, "ended": ended, "bad_lines": shapes(faults)})
@@ -151,13 +153,16 @@ def _written(file: Path) -> Iterator[TextIO]:
         leave(EXIT_OUTSIDE, f"{file}: {error.strerror}", "name a file in a folder that you may write to")
 
 
-async def _export(pages: AsyncIterator[list[Entry]], target: TextIO) -> int:
+async def _export(desk: Desk, target: TextIO) -> int:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    async for page in pages:
-        writer.writerows(write_entries(page))
-        count += len(page)
+    total, _ = await desk_suppressions.list_newest(desk, limit=1, with_ended=False)
+    with progress_bar("writing", total=total) as bar:
+        async for page in desk_suppressions.pages(desk):
+            writer.writerows(write_entries(page))
+            count += len(page)
+            bar.move(len(page))
     return count
 
 

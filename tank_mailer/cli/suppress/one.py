@@ -14,7 +14,7 @@ from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, at_desk, leave, outside_or_exit
 from tank_mailer.cli.suppress.account import open_account_list
 from tank_mailer.cli.suppress.entries import Address, as_usage, end, shape, subject_of
-from tank_mailer.cli.terminal import print_fields, print_json, say, shown_time
+from tank_mailer.cli.terminal import print_fields, print_json, say, shown_time, waiting
 from tank_mailer.core.address import HASHED, parse_address
 from tank_mailer.core.drift import Listed
 from tank_mailer.core.suppression import MANUAL, Entry, read_end, read_line_of_text
@@ -184,7 +184,7 @@ def _listed(loaded: Loaded, key: str, address: str) -> list[Listed]:
         async with open_account_list(loaded) as account:
             return [one for name in dict.fromkeys((given, key)) if (one := await account.find(name))]
 
-    with outside_or_exit():
+    with outside_or_exit(), waiting("asking SES"):
         try:
             return asyncio.run(ask())
         except AccountListError as error:

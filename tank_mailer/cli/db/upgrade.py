@@ -10,7 +10,7 @@ from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.desk import Desk
 from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import EXIT_OUTSIDE, leave, outside_or_exit, who
-from tank_mailer.cli.terminal import print_json, say
+from tank_mailer.cli.terminal import print_json, say, waiting
 from tank_mailer.core.errors import Reason, StoreError
 
 app = typer.Typer(name="db", help="Look after the store (TANK_DATABASE_URL).", no_args_is_help=True)
@@ -51,7 +51,7 @@ def upgrade(
             "look at TANK_DATABASE_URL, STATE_DIRECTORY and the working directory; --create makes a new, empty one,"
             " which knows no mail that was sent before",
         )
-    with outside_or_exit():
+    with outside_or_exit(), waiting("bringing the tables up to date"):
         before, after = asyncio.run(_upgrade(location, creates=create))
     if as_json:
         print_json({"store": location.shown, "created": is_new, "from": before or None, "to": after})

@@ -1,0 +1,135 @@
+"""What people ask the store about dead letters, and what it knows of jobs that are to be put back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from tank_mailer.adapters import rows
+from tank_mailer.adapters.desk import Desk
+from tank_mailer.adapters.desk_asides import DROPPED
+from tank_mailer.adapters.desk_walk import reading
+from tank_mailer.adapters.held_back import HeldBack
+from tank_mailer.adapters.schema import asides, jobs
+from tank_mailer.adapters.store import insert_for
+from tank_mailer.core.deadletter import DeadLetter, of_ledger
+from tank_mailer.core.gate import Delivery
+from tank_mailer.core.job import EmailJob
+from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.putback import Surroundings, recipients_of
+
+REDRIVE = "dlq redrive"  # in the record of changes
+DROP = "dlq drop"
+MAX_RAW_BYTES = 65_536  # DESIGN 3: so much of a text is kept
+
+
+async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
+    """Those that rest in the ledger alone, the newest first: dead, without a copy, and not put back since."""
+    query = (
+        sa.select(asides, jobs.c.attempt, jobs.c.first_seen_at)
+        .join(jobs, jobs.c.email_id == asides.c.email_id)
+        .where(
+            asides.c.kind == State.DEAD.value,
+            asides.c.requeued_at.is_(None),
+            jobs.c.state == State.DEAD.value,
+            jobs.c.copied_at.is_(None),
+            jobs.c.queue_message_id == asides.c.queue_message_id,
+        )
+        .order_by(asides.c.at.desc(), asides.c.queue_message_id)
+    )
+    async with reading(desk) as connection:
+        found = (await connection.execute(query.limit(limit))).mappings().all()
+    return [
+        of_ledger(
+            letter_id=record["queue_message_id"],
+            email_id=record["email_id"],
+            reason=record["reason"],
+            detail=record["detail"],
+            lane=record["lane"],
+            at=datetime.fromtimestamp(record["at"], UTC),
+            body=record["raw"],
+            attempts=record["attempt"],
+            first_seen_at=rows.moment(record["first_seen_at"]),
+        )
+        for record in found
+    ]
+
+
+async def surroundings(
+    desk: Desk, wanted: Sequence[EmailJob], *, delivery: Delivery, stale_after_days: int
+) -> Mapping[str, Surroundings]:
+    """What the ledger knows of these jobs, by email_id."""
+    known = await _rows(desk, {job.email_id for job in wanted})
+    keys = {job.email_id: recipients_of(job, delivery) for job in wanted}
+    held_back = HeldBack(stale_after_days=stale_after_days)
+    now = desk.clock.now()
+    async with reading(desk) as connection:
+        everybody = frozenset[str]().union(*keys.values())
+        found = await connection.run_sync(lambda sync: held_back.among(sync, everybody, now)) if everybody else {}
+    return {
+        email_id: Surroundings(known.get(email_id), {key: found[key] for key in its_keys if key in found})
+        for email_id, its_keys in keys.items()
+    }
+
+
+async def _rows(desk: Desk, email_ids: Iterable[str]) -> dict[str, Row]:
+    async with reading(desk) as connection:
+        query = sa.select(jobs).where(jobs.c.email_id.in_(list(email_ids)))
+        found = (await connection.execute(query)).mappings()
+        return {record["email_id"]: rows.read(record) for record in found}
+
+
+async def mark_redriven(desk: Desk, letter: DeadLetter, *, lane: str, new_message_id: str) -> None:
+    """Put on record that it is back on its queue; the text that the ledger keeps of it is done with, too."""
+    async with desk.transaction() as connection:
+        await connection.execute(sa.update(asides).where(_of(letter)).values(requeued_at=desk.clock.now().timestamp()))
+        detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}, as {new_message_id} on {lane}"
+        await desk.note(connection, action=REDRIVE, subject=_subject(letter), detail=detail)
+
+
+async def note_redrive(desk: Desk, *, subject: str, detail: str) -> None:
+    """Put on record that a redrive begins, or how it ended."""
+    async with desk.transaction() as connection:
+        await desk.note(connection, action=REDRIVE, subject=subject, detail=detail)
+
+
+async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
+    """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention."""
+    async with desk.transaction() as connection:
+        changed = await connection.execute(sa.update(asides).where(_of(letter)).values(kind=DROPPED))
+        if not changed.rowcount:
+            values = {
+                "queue_message_id": letter.letter_id,
+                "email_id": letter.email_id and rows.storable(letter.email_id),
+                "kind": DROPPED,
+                "reason": letter.reason.value,
+                "detail": rows.storable(letter.detail),
+                "raw": rows.storable(_cut(letter.body)),
+                "lane": letter.lane or "",
+                "at": desk.clock.now().timestamp(),
+            }
+            insert = insert_for(desk.engine, asides).values(**values)
+            await connection.execute(insert.on_conflict_do_nothing())
+        detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}"
+        await desk.note(connection, action=DROP, subject=_subject(letter), detail=detail)
+
+
+def _of(letter: DeadLetter) -> sa.ColumnElement[bool]:
+    """The texts of this job's death that are kept: the copy on the queue has another id than the message had."""
+    its_own = asides.c.queue_message_id == letter.letter_id
+    if letter.email_id is None:
+        return its_own
+    by_job = sa.and_(asides.c.email_id == rows.storable(letter.email_id), asides.c.requeued_at.is_(None))
+    return sa.and_(asides.c.kind == State.DEAD.value, sa.or_(its_own, by_job))
+
+
+def _subject(letter: DeadLetter) -> str:
+    return rows.storable(letter.email_id or letter.letter_id)
+
+
+def _place(letter: DeadLetter) -> str:
+    return letter.queue or "the ledger"
+
+
+def _cut(body: str) -> str:
+    return body.encode(errors="replace")[:MAX_RAW_BYTES].decode(errors="ignore")

@@ -1,0 +1,83 @@
+"""The access key's age: of the key in use, and unknown wherever IAM does not say it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from tank_mailer.adapters.key_age import KeyAge
+from tests.adapters import rude_server as rude
+from tests.adapters.conftest import KEYS
+from tests.adapters.rude_server import Manner, RudeServer
+
+MADE = "2030-01-31T12:00:00Z"
+
+
+def listing(*keys: tuple[str, str]) -> bytes:
+    """IAM's answer, as its API reference has it."""
+    members = "".join(
+        f"<member><UserName>tank</UserName><AccessKeyId>{key}</AccessKeyId><Status>Active</Status>"
+        f"<CreateDate>{made}</CreateDate></member>"
+        for key, made in keys
+    )
+    return (
+        '<ListAccessKeysResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListAccessKeysResult>'
+        f"<AccessKeyMetadata>{members}</AccessKeyMetadata><IsTruncated>false</IsTruncated></ListAccessKeysResult>"
+        "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></ListAccessKeysResponse>"
+    ).encode()
+
+
+async def ask(manner: Manner, *, keys: Mapping[str, str] = KEYS, timeout_s: float = 5.0) -> datetime | None:
+    async with RudeServer(manner).listen() as server:
+        given = {**keys, "AWS_ENDPOINT_URL_IAM": server.url}
+        return await KeyAge(aws=given, region="eu-west-1", timeout_s=timeout_s).created_at()
+
+
+async def test_it_is_that_of_the_key_in_use() -> None:
+    """A user may hold two: the older one may wait for being deleted."""
+    answer = listing(("AKIAOLD", "2020-01-01T00:00:00Z"), (KEYS["AWS_ACCESS_KEY_ID"], MADE))
+
+    assert await ask(rude.answers(200, answer)) == datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+
+
+DENIED = (
+    b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+    b"<Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/tank is not authorized</Message></Error>"
+    b"<RequestId>r-1</RequestId></ErrorResponse>"
+)
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [
+        pytest.param(rude.answers(403, DENIED), id="denied"),
+        pytest.param(rude.answers(200, listing(("AKIAOTHER", MADE))), id="another-key"),
+        pytest.param(rude.answers(200, listing()), id="none"),
+        pytest.param(rude.answers(200, rude.PAGE), id="a-portals-page"),
+        pytest.param(rude.answers(400, b'{"__type": "UnsupportedOperation"}'), id="no-XML"),
+        pytest.param(rude.closes_at_once, id="no-way-there"),
+        pytest.param(rude.never_answers, id="silence"),
+    ],
+)
+async def test_what_is_not_said_is_unknown_and_no_trouble(manner: Manner) -> None:
+    with capture_logs() as lines:
+        assert await ask(manner, timeout_s=1.0) is None
+
+    assert {line["log_level"] for line in lines} <= {"debug"}
+
+
+async def test_a_role_changes_its_key_by_itself() -> None:
+    async with RudeServer(rude.answers(200, listing((KEYS["AWS_ACCESS_KEY_ID"], MADE)))).listen() as server:
+        given = {**KEYS, "AWS_SESSION_TOKEN": "a-token", "AWS_ENDPOINT_URL_IAM": server.url}
+        said = await KeyAge(aws=given, region="eu-west-1").created_at()
+
+    assert (said, server.requests) == (None, [])
+
+
+async def test_without_a_key_there_is_no_age() -> None:
+    assert await ask(rude.answers(200), keys={}) is None
+
+
+async def test_a_profile_that_is_not_there() -> None:
+    assert await KeyAge(aws={"AWS_PROFILE": "nobody"}, region="eu-west-1").created_at() is None
