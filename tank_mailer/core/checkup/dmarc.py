@@ -61,7 +61,7 @@ def _judged(domain: str, place: str, found: list[str], identity: Identity) -> Fi
         return warning(
             Check.DMARC,
             domain,
-            f"the DMARC record asks for strict alignment of SPF (aspf=s), which {identity.mail_from} (MAIL FROM) has not:"
+            f"the DMARC record asks for strict alignment of SPF (aspf=s), which {identity.mail_from} lacks:"
             " DMARC rests on DKIM alone",
             "take aspf=s out",
         )

@@ -78,7 +78,7 @@ def judge_senders(setup: Setup, facts: Facts) -> Iterator[Finding]:
                 yield fault(
                     Check.IDENTITY,
                     sender,
-                    f"SES does not know {' or '.join(candidates(sender))} in {setup.region_of_ses}: it refuses its mail",
+                    f"SES does not know {' or '.join(candidates(sender))} in {setup.region_of_ses}: mail is refused",
                     f"verify {candidates(sender)[-1]} in SES, in this region, or take it out of the settings",
                 )
             case Known(identity) if identity.name not in told:
