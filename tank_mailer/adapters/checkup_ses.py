@@ -88,12 +88,12 @@ class CheckupSes:
         return Known(_identity(name, found.value)) if isinstance(found, Known) else found
 
     async def listed(self) -> Seen[tuple[str, ...]]:
-        """The names on the first page, in their order."""
+        """The names of those that may send, of the first page, in their order."""
         call = partial(self.client.list_email_identities, PageSize=PAGE_SIZE)
         match _there(await self.asker.ask("ses:ListEmailIdentities", EVERYTHING, call)):
             case Known(answer):
-                names = (str(one.get("IdentityName", "")).lower() for one in answer.get("EmailIdentities", []))
-                return Known(tuple(name for name in names if name))
+                sending = [one for one in answer.get("EmailIdentities", []) if one.get("SendingEnabled") is True]
+                return Known(tuple(str(one.get("IdentityName", "")).lower() for one in sending))
             case hidden:
                 return hidden
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from tank_mailer.core.checkup.facts import Facts, Identity
 from tank_mailer.core.checkup.finding import Check, Finding, fault, note, ok, unseen, warning
-from tank_mailer.core.checkup.seen import Absent, Denied, Found, Known, NotAsked, Unreached, Unseen
+from tank_mailer.core.checkup.seen import Absent, Denied, Found, Known, NotAsked, Unreached, Unseen, value_of
 from tank_mailer.core.checkup.setup import Setup
 
 GOOD: Final = "SUCCESS"
@@ -49,28 +49,27 @@ def judged(setup: Setup, facts: Facts) -> dict[str, str]:
 
 
 def senders_of(setup: Setup, facts: Facts) -> tuple[str, ...]:
-    """Whom mail comes from; where any may, everybody that SES knows."""
-    if setup.senders or not isinstance(facts.listed, Known):
-        return setup.senders
-    return facts.listed.value
+    """Whom mail comes from; where jobs may come from anybody, everybody that SES lets send, too."""
+    others = value_of(facts.listed) or () if setup.any_sender else ()
+    return tuple(dict.fromkeys((*setup.senders, *others)))
 
 
 def judge_senders(setup: Setup, facts: Facts) -> Iterator[Finding]:
     """The identities, each once."""
     senders = senders_of(setup, facts)
-    if not senders:
+    if setup.any_sender:
         match facts.listed:
             case Known(()):
                 yield fault(
                     Check.IDENTITY,
                     "",
-                    "SES knows no identity in this region: it refuses every mail",
+                    "SES has verified no identity in this region: it refuses every mail",
                     "verify a domain in SES, in this region",
                 )
+            case Known(_):
+                pass
             case Denied() | Unreached() | NotAsked() as hidden:
                 yield unseen(Check.IDENTITY, "", hidden)
-            case _:
-                pass
     told = set[str]()
     for sender in senders:
         match identity_of(sender, facts.identities):
