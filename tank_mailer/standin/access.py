@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from tank_mailer.standin.errors import AwsError, Json
 
+USER = "stand-in"
+ROOT = "root"  # the account's owner, who is no user
 ANYTHING = ""  # on every resource
 FREE = frozenset({"sts:GetCallerIdentity"})  # IAM: needs no right
 
@@ -29,7 +31,7 @@ class Access:
     """
 
     account_id: str
-    user: str = "stand-in"
+    user: str = USER
     denied: dict[str, str] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
     date_skew_s: float = 0.0
@@ -37,12 +39,14 @@ class Access:
     @property
     def arn(self) -> str:
         """The caller's."""
-        return f"arn:aws:iam::{self.account_id}:user/{self.user}"
+        who = self.user if self.user == ROOT else f"user/{self.user}"
+        return f"arn:aws:iam::{self.account_id}:{who}"
 
     def clear(self) -> None:
         """Everything is allowed again."""
         self.denied.clear()
         self.keys.clear()
+        self.user = USER
         self.date_skew_s = 0.0
 
     def may(self, action: str, name: str) -> bool:

@@ -49,7 +49,6 @@ def setup_of(loaded: Loaded, environ: Mapping[str, str], *, region: str | None, 
         rate_share=settings.rate_share,
         max_attempts=settings.max_attempts,
         visibility_s=settings.visibility_timeout_s,
-        retention_days=settings.retention_days,
         min_free_bytes=int(settings.min_free_bytes),
         delivery=settings.delivery,
         listen=settings.http_listen,
@@ -97,5 +96,6 @@ def targets_of(settings: Settings, endpoints: Mapping[str, str]) -> list[Target]
             targets.append(Target(use, url.get_secret_value(), is_aws=False))
     found = dict[str, Target]()
     for target in targets:
-        found.setdefault(urlsplit(target.url).netloc, target)
+        parts = urlsplit(target.url)
+        found.setdefault(f"{parts.scheme}://{parts.netloc}", target)
     return list(found.values())

@@ -142,8 +142,9 @@ ABOUT: Final[Mapping[Check, About]] = {
     Check.DEAD_LETTERS: About(Area.QUEUES, "letters that wait there", (NOTE,), "`dlq list`"),
     Check.RETENTION: About(
         Area.QUEUES,
-        "how long queues keep jobs, against pauses, `TANK_RETENTION_DAYS`, and the dead-letter queue's own",
-        (FAULT, WARNING),
+        "how long queues keep jobs, against long pauses, and the dead-letter queue's own (settings hold the ledger's above"
+        " SQS's 14 days)",
+        (WARNING,),
         "the attribute and its value",
     ),
     Check.VISIBILITY: About(

@@ -49,14 +49,7 @@ def _set(name: str, attribute: str, value: object) -> str:
 
 def _lane(setup: Setup, queue: QueueState, name: str) -> Iterator[Finding]:
     days = queue.retention_s / DAY_S
-    if queue.retention_s >= setup.retention_days * DAY_S:
-        yield fault(
-            Check.RETENTION,
-            name,
-            f"the queue keeps jobs for {days:.0f} days, the ledger for {setup.retention_days}: a job may be sent twice",
-            f"set TANK_RETENTION_DAYS to {days + 1:.0f} or more",
-        )
-    elif queue.retention_s < SHORT_RETENTION_S:
+    if queue.retention_s < SHORT_RETENTION_S:
         yield warning(
             Check.RETENTION,
             name,

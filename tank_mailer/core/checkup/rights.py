@@ -96,7 +96,7 @@ def _permissions(setup: Setup, facts: Facts) -> Iterator[Finding]:
     for right, standing in found.items():
         if standing is Standing.DENIED:
             yield _denied(right, is_spared=right.action == GET_ACCOUNT and may_ask_old, may_ask=may_ask)
-    if unknown := unknown_of(found):
+    if isinstance(facts.caller, Known) and (unknown := unknown_of(found)):
         yield _unknown(unknown)
     allowed = [right for right, standing in found.items() if standing is Standing.ALLOWED]
     if allowed:

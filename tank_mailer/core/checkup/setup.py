@@ -49,7 +49,6 @@ class Setup:
     rate_share: float = 0.9
     max_attempts: int = 3
     visibility_s: int = 60
-    retention_days: int = 90
     min_free_bytes: int = 0
     delivery: str = "live"
     listen: str = ""
