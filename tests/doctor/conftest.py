@@ -1,15 +1,18 @@
 """One healthy world for each test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from tank_mailer.adapters import database
 from tank_mailer.cli import doctor
 from tank_mailer.cli.options import environment
 from tests.doctor.world import World, healthy
+from tests.tls_authority import Authority, make_authority
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,29 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     return path
+
+
+@pytest.fixture(scope="session")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One authority in place of a hundred and forty, which each client reads anew."""
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _endpoints_are_read_once() -> Iterator[None]:
+    """A quarter of a second a session of the SDK, of which each test has its own; the file is only looked up in."""
+    with pytest.MonkeyPatch.context() as patch:
+        read, known = JSONFileLoader.load_file, dict[str, Any]()
+
+        def load(self: JSONFileLoader, path: str) -> Any:
+            if not path.endswith(("endpoints", "partitions")):
+                return read(self, path)
+            if path not in known:
+                known[path] = read(self, path)
+            return known[path]
+
+        patch.setattr(JSONFileLoader, "load_file", load)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +63,7 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 @pytest.fixture
-async def world(tmp_path: Path, empty_store: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, empty_store: Path, authorities: Authority) -> AsyncIterator[World]:
     async with healthy(tmp_path, empty_store) as made:
+        made.env_file["AWS_CA_BUNDLE"] = str(authorities.file)
         yield made
