@@ -27,6 +27,7 @@ MISSING: Final = frozenset({
 })  # fmt: skip
 OF_KEYS: Final = frozenset({Reason.BAD_CREDENTIALS, Reason.CLOCK_SKEW})
 MAX_CODE_CHARS: Final = 80
+NOT_AWS: Final = NOT_SES.replace("SES", "AWS")
 NOT_XML: Final = (LookupError, ResponseParserError)  # what the SDK's parser raises at a page in place of XML
 
 Call = Callable[[], Awaitable[Any]]
@@ -37,13 +38,14 @@ class Asker:
     """Spreads the calls that SES takes once a second each, and notes on the way what time AWS has.
 
     Attributes:
-        every_s: between two calls of the same operation of SES.
+        every_s: between two calls of the same operation of SES, waited for by `sleep`.
         took_s: by action, how long each answered call took, without its turn.
     """
 
     clock: Clock
     every_s: float = CALL_EVERY_S
     timeout_s: float = CALL_TIMEOUT_S
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     took_s: dict[str, list[float]] = field(default_factory=dict)
     _skews_s: list[float] = field(default_factory=list)
     _turns: dict[str, tuple[asyncio.Lock, Pace]] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Asker:
     async def _answer(self, action: str, call: Call) -> dict[str, Any] | Fault:
         if not action.startswith("ses:"):
             return await self._once(action, call)
-        lock, pace = self._turns.setdefault(action, (asyncio.Lock(), Pace(every_s=self.every_s)))
+        lock, pace = self._turns.setdefault(action, (asyncio.Lock(), Pace(every_s=self.every_s, sleep=self.sleep)))
         async with lock:
             await pace.turn()
             try:
@@ -96,11 +98,13 @@ class Asker:
         except ClientError as error:
             self._note_time(error.response.get("ResponseMetadata", {}))
             return said_no(error)
-        except (BotoCoreError, RuntimeError, TimeoutError, *UNREADABLE, *NOT_XML) as error:
+        except (BotoCoreError, RuntimeError, TimeoutError) as error:
             return broke(error)
+        except (*UNREADABLE, *NOT_XML):
+            return Fault(text=NOT_AWS)
         metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
         if not metadata.get("RequestId"):  # a proxy's page does not raise (aws-facts 0)
-            return Fault(text=NOT_SES.replace("SES", "AWS"))
+            return Fault(text=NOT_AWS)
         self._note_time(metadata)
         self.took_s.setdefault(action, []).append(self.clock.boot_s() - began_s)
         return dict(answer)

@@ -56,7 +56,7 @@ class Resolver:
                 return Unreached(f"{self.shown} DNS server: {type(error).__name__}")
         if answer.rrset is None or answer.rrset.rdtype != kind:
             return Known(())
-        return Known(tuple(_text(one) for one in answer.rrset))
+        return Known(tuple(sorted(_text(one) for one in answer.rrset)))  # servers shuffle them
 
 
 def resolver_of(servers: Sequence[tuple[str, int]]) -> Resolver | Unreached:

@@ -45,7 +45,11 @@ def setting(**values: str) -> Callable[[World], None]:
 
 
 def without(*names: str) -> Callable[[World], None]:
-    return lambda world: [world.environ.pop(name) for name in names] and None
+    def put_in(world: World) -> None:
+        for name in names:
+            del world.environ[name]
+
+    return put_in
 
 
 def sdk(**values: str) -> Callable[[World], None]:
@@ -65,7 +69,11 @@ def record(name: str, kind: str, *texts: str) -> Callable[[World], None]:
 
 
 def together(*faults: Callable[[World], Any]) -> Callable[[World], None]:
-    return lambda world: [fault(world) for fault in faults] and None
+    def put_in(world: World) -> None:
+        for fault in faults:
+            fault(world)
+
+    return put_in
 
 
 def redrive(receives: int) -> str:

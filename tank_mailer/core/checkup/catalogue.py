@@ -142,8 +142,7 @@ ABOUT: Final[Mapping[Check, About]] = {
     Check.DEAD_LETTERS: About(Area.QUEUES, "letters that wait there", (NOTE,), "`dlq list`"),
     Check.RETENTION: About(
         Area.QUEUES,
-        "how long queues keep jobs, against long pauses, and the dead-letter queue's own (settings hold the ledger's above"
-        " SQS's 14 days)",
+        "how long queues keep jobs, against long pauses; the dead-letter queue has to keep letters longer",
         (WARNING,),
         "the attribute and its value",
     ),

@@ -43,18 +43,20 @@ def tokens_of(identity: Identity, region: str) -> list[Token]:
     ]
 
 
+def key_place(selector: str, identity: Identity) -> str:
+    """Where an own key is published."""
+    return f"{selector}._domainkey.{identity.name}".lower()
+
+
 def questions(setup: Setup, facts: Facts) -> list[Question]:
     """What to look up, for the identities that are known."""
     asked = list[Question]()
-    for domain, name in judged(setup, facts).items():
-        identity = value_of(facts.identities[name])
-        if identity is None:
-            continue
+    for domain, identity in judged(setup, facts).items():
         for token in tokens_of(identity, setup.region_of_ses):
             asked += [Question(token.name, "CNAME"), Question(token.name, "TXT")]
-            asked.append(Question(token.doubled(name), "CNAME"))
+            asked.append(Question(token.doubled(identity.name), "CNAME"))
         if identity.is_own_key:
-            asked += [Question(f"{selector}._domainkey.{name}".lower(), "TXT") for selector in identity.tokens]
+            asked += [Question(key_place(selector, identity), "TXT") for selector in identity.tokens]
         asked.append(Question(domain, "TXT"))
         if identity.mail_from:
             asked += [Question(identity.mail_from.lower(), "MX"), Question(identity.mail_from.lower(), "TXT")]
@@ -65,16 +67,13 @@ def questions(setup: Setup, facts: Facts) -> list[Question]:
 def judge_records(setup: Setup, facts: Facts) -> Iterator[Finding]:
     """Of every domain that mail comes from."""
     told = set[str]()
-    for domain, name in judged(setup, facts).items():
-        identity = value_of(facts.identities[name])
-        if identity is None:
-            continue
+    for domain, identity in judged(setup, facts).items():
         if not setup.asks_dns:
             why = "SES is stood in for; TANK_DNS_RESOLVER has DNS looked at all the same"
             yield unseen(Check.DKIM_DNS, domain, NotAsked(why))
             continue
-        if name not in told:
-            told.add(name)
+        if identity.name not in told:
+            told.add(identity.name)
             yield from _dkim(setup, identity, facts.dns)
             yield from _mail_from(setup, identity, facts.dns)
         yield from _spf(domain, facts.dns)
@@ -141,7 +140,7 @@ def _dkim_said(
 
 def _own_key(identity: Identity, dns: Answers) -> Iterator[Finding]:
     for selector in identity.tokens:
-        place = f"{selector}._domainkey.{identity.name}".lower()
+        place = key_place(selector, identity)
         match dns.get(Question(place, "TXT"), NO_ASK):
             case Known(found) if any("p=" in text for text in found):
                 yield ok(Check.DKIM_DNS, identity.name, f"the key of {selector} is in DNS")

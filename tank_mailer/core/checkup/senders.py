@@ -36,13 +36,13 @@ def identity_of(sender: str, identities: Mapping[str, Found[Identity]]) -> Found
     return hidden or Absent()
 
 
-def judged(setup: Setup, facts: Facts) -> dict[str, str]:
-    """Each domain that mail comes from and the identity that stands for it, as far as they are known."""
-    found = dict[str, str]()
+def judged(setup: Setup, facts: Facts) -> dict[str, Identity]:
+    """Each domain that mail comes from and the domain identity that stands for it, as far as they are known."""
+    found = dict[str, Identity]()
     for sender in senders_of(setup, facts):
         match identity_of(sender, facts.identities):
             case Known(identity) if identity.is_domain:
-                found[sender.rpartition("@")[2]] = identity.name
+                found[sender.rpartition("@")[2]] = identity
             case _:
                 pass
     return found
