@@ -125,14 +125,15 @@ def _age(setup: Setup, facts: Facts, store: StoreState) -> Iterator[Finding]:
 
 
 def _files(store: StoreState) -> Iterator[Finding]:
-    for name, mode in store.open_files.items():
+    if store.open_files:
+        modes = ", ".join(f"{mode:04o}" for mode in dict.fromkeys(store.open_files.values()))
         yield warning(
             Check.FILE_MODES,
-            name,
-            f"others than its owner may read or write it (mode {mode:04o}); it holds addresses and texts of mail",
-            f"chmod 600 {name}",
+            next(iter(store.open_files)),
+            f"others than its owner may read or write the store (mode {modes}); it holds addresses and texts of mail",
+            f"chmod 600 {' '.join(store.open_files)}",
         )
-    if store.is_file and not store.open_files:
+    elif store.is_file:
         yield ok(Check.FILE_MODES, "", "nobody else can read the store")
 
 
