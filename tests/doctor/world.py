@@ -142,7 +142,7 @@ class World:
     # --- looking at it ---
 
     async def findings(self, areas: frozenset[Area] = frozenset(Area)) -> list[Finding]:
-        self._write_env_file()
+        self.write_env_file()
         loaded = load_settings(None, self.environ, directory=self.folder)
         location = database.locate(loaded.settings.database_url.get_secret_value())
         async with aws.open_checkup(loaded.aws, region=None, event_region=None) as clients:
@@ -150,7 +150,7 @@ class World:
                 loaded, self.environ, clients=clients, areas=areas, location=location, clock=SystemClock()
             )
 
-    def _write_env_file(self) -> None:
+    def write_env_file(self) -> None:
         path = self.folder / ".env"
         path.write_text("".join(f"{name}={value}\n" for name, value in self.env_file.items()), encoding="utf-8")
         path.chmod(self.env_file_mode)

@@ -91,11 +91,11 @@ class Gathering:
     async def _within(self, tasks: Sequence[asyncio.Task[None]], limit_s: float) -> None:
         """What is not done by then is cancelled; a bug comes out."""
         try:
-            _, late = await asyncio.wait(tasks, timeout=limit_s)
+            await asyncio.wait(tasks, timeout=limit_s)
         finally:
             for task in tasks:
                 task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         for task in tasks:
             if not task.cancelled():
                 task.result()
