@@ -179,6 +179,16 @@ def subscribed(**changes: Any) -> dict[str, Any]:
         pytest.param(
             {}, {"destinations": {"tank": DENIED}}, [(Check.EVENT_DESTINATION, UNSEEN)], id="destinations-unseen"
         ),
+        pytest.param(
+            {"raw_events": True, "topic_arns": ()},
+            {
+                "destinations": {
+                    "tank": Known((EventDestination(name="bus", enabled=True, kinds=KINDS, topic_arn=None),))
+                }
+            },
+            [(Check.EVENT_DESTINATION, NOTE)],
+            id="events-by-a-bus",
+        ),
         pytest.param({"event_queue_url": None}, {}, [(Check.EVENT_QUEUE, WARNING)], id="no-queue-no-more-questions"),
         pytest.param({"topic_arns": ()}, {}, [], id="any-topic-is-believed"),
         pytest.param({}, {"topics": {TOPIC: DENIED}}, [(Check.TOPIC, UNSEEN)], id="a-topic-unseen"),

@@ -172,7 +172,7 @@ ABOUT: Final[Mapping[Check, About]] = {
     Check.EVENT_DESTINATION: About(
         Area.EVENTS,
         "that the set's events go to SNS, by an enabled destination, to a topic of `TANK_EVENT_TOPIC_ARNS`",
-        (FAULT,),
+        (FAULT, NOTE),
         "what to make, enable or name",
     ),
     Check.EVENT_KINDS: About(

@@ -97,7 +97,14 @@ def _destined(found: Sequence[EventDestination], name: str, setup: Setup, total:
     """Those that lead to SNS; which of them are believed is the topics' own matter."""
     believed = [one for one in found if not setup.topic_arns or one.topic_arn in setup.topic_arns]
     enabled = [one for one in believed if one.enabled]
-    if not found:
+    if not found and total and setup.raw_events:
+        yield note(
+            Check.EVENT_DESTINATION,
+            name,
+            "its events go to EventBridge or the like, and raw events are taken: that way was not looked at",
+            "tank-mailer send-test --wait 60, then tank-mailer status: a Send event shows that it leads here",
+        )
+    elif not found:
         others = f"; its {total} other destinations lead elsewhere" if total else ""
         yield fault(
             Check.EVENT_DESTINATION, name, f"no event destination leads to SNS{others}: no event comes back", CONSOLE
