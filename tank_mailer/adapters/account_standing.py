@@ -1,4 +1,4 @@
-"""What reports ask AWS beside the daemon's own calls: dedicated IPs, identities, keys. Each may be denied."""
+"""What reports ask AWS beside the daemon's own calls: dedicated IPs, keys. Each may be denied."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
@@ -15,7 +15,7 @@ from tank_mailer.core.errors import Reason
 from tank_mailer.core.outcome import Fault, Meaning, read
 from tank_mailer.core.remedy import REMEDIES
 from tank_mailer.core.reports.document import NotKnown
-from tank_mailer.core.reports.outside import AccessKey, AccountStanding, DedicatedIps, IdentityState
+from tank_mailer.core.reports.outside import AccessKey, AccountStanding, DedicatedIps
 from tank_mailer.ports import AccountFacts, AccountUnknown
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ PAGE_SIZE: Final = 100
 MOST_PAGES: Final = 20  # ours: an account with more IPs than that is known by name at AWS
 MOST_KEYS_SHOWN: Final = 4  # characters of a key's end
 MANAGED: Final = -1  # SES: WarmupPercentage of a managed IP
-NOT_FOUND: Final = "NotFoundException"
 NETWORK: Final = "look at the network, at proxies and AWS_ENDPOINT_URL"
 ROLE_KEY: Final = "the credentials are a role's, not a user's: they are renewed by themselves"
 
@@ -73,62 +72,10 @@ class SesStanding:
                 break
         return found
 
-    async def identities(self, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
-        """GetEmailIdentity of each domain; where there is none, of its parents: a domain covers those below it."""
-        states = list[IdentityState]()
-        for n, domain in enumerate(domains):
-            await self._apart(n)
-            state = await self._identity(domain)
-            if isinstance(state, NotKnown):
-                return state
-            states.append(state)
-        return states
-
-    async def _identity(self, domain: str) -> IdentityState | NotKnown:
-        for n, name in enumerate(_with_parents(domain)):
-            await self._apart(n)
-            answer = await _asked(self.client.get_email_identity(EmailIdentity=name))
-            if not isinstance(answer, Fault):
-                return _state(domain, name, answer)
-            if answer.code != NOT_FOUND:
-                return _not_known(answer, "ses:GetEmailIdentity")
-        said = "SES has no identity of this domain in this region; its addresses may be verified one by one"
-        return IdentityState(domain, is_good=False, said=said, remedy="verify the domain in SES, with Easy DKIM")
-
     async def _apart(self, calls: int) -> None:
         """Wait before each call but the first."""
         if calls:
             await asyncio.sleep(self.every_s)
-
-
-def _with_parents(domain: str) -> list[str]:
-    """The domain, then those above it that have a dot."""
-    labels = domain.split(".")
-    return [".".join(labels[n:]) for n in range(max(1, len(labels) - 1))]
-
-
-def _state(domain: str, name: str, answer: Mapping[str, Any]) -> IdentityState:
-    dkim, mail_from = answer.get("DkimAttributes") or {}, answer.get("MailFromAttributes") or {}
-    of_parent = f" (by {name})" if name != domain else ""
-    is_verified = bool(answer.get("VerifiedForSendingStatus"))
-    signs = bool(dkim.get("SigningEnabled")) and dkim.get("Status") == "SUCCESS"
-    sub = mail_from.get("MailFromDomain")
-    sub_is_good = not sub or mail_from.get("MailFromDomainStatus") == "SUCCESS"
-    parts = [
-        "verified" if is_verified else f"not verified ({answer.get('VerificationStatus') or 'PENDING'})",
-        "DKIM good"
-        if signs
-        else f"DKIM {'off' if not dkim.get('SigningEnabled') else dkim.get('Status') or 'unknown'}",
-        f"MAIL FROM {sub} {mail_from.get('MailFromDomainStatus')}" if sub else "no MAIL FROM of its own",
-    ]
-    remedy = None
-    if not is_verified:
-        remedy = "verify the identity in SES, in this region"
-    elif not signs:
-        remedy = "set the three DKIM CNAME records that SES shows for the identity"
-    elif not sub_is_good:
-        remedy = "mend the MX record of the MAIL FROM domain"
-    return IdentityState(domain, is_good=remedy is None, said=", ".join(parts) + of_parent, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

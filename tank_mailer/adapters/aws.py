@@ -56,6 +56,8 @@ _CLIENT_NAMES = frozenset({
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SES",
     "AWS_ENDPOINT_URL_SESV2",
+    "AWS_ENDPOINT_URL_SNS",
+    "AWS_ENDPOINT_URL_STS",
     "AWS_CA_BUNDLE",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -104,7 +106,7 @@ async def open_clients(
     """
     async with AsyncExitStack() as stack:
         events_receiving = events_settling = None
-        with _told_as_settings():
+        with told_as_settings():
             session = make_session(aws, region=region)
             receiving = await stack.enter_async_context(
                 session.client("sqs", **options(aws, "SQS", pool=POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1))
@@ -141,7 +143,7 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
         ConfigurationError: the SDK cannot make it of what it was given.
     """
     async with AsyncExitStack() as stack:
-        with _told_as_settings():
+        with told_as_settings():
             made = options(aws, "SESV2", pool=CONTROL_CALLS, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(make_session(aws, region=region).client("sesv2", **made))
         yield client
@@ -159,7 +161,7 @@ async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterat
         ConfigurationError: the SDK cannot make it of what it was given.
     """
     async with AsyncExitStack() as stack:
-        with _told_as_settings():
+        with told_as_settings():
             session = make_session(aws, region=region)
             keys = await session.get_credentials()
             frozen = await keys.get_frozen_credentials() if keys is not None else None
@@ -185,7 +187,7 @@ async def open_sqs(
         ConfigurationError: the SDK cannot make it of what it was given.
     """
     async with AsyncExitStack() as stack:
-        with _told_as_settings():
+        with told_as_settings():
             made = options(aws, "SQS", pool=pool, read_s=read_s, attempts=attempts)
             client = await stack.enter_async_context(make_session(aws, region=region).client("sqs", **made))
         yield client
@@ -203,7 +205,7 @@ async def open_cloudformation(aws: Mapping[str, str], *, region: str | None) -> 
         ConfigurationError: the SDK cannot make it of what it was given.
     """
     async with AsyncExitStack() as stack:
-        with _told_as_settings():
+        with told_as_settings():
             where = {} if region is None else {"region_name": region}
             made = options(aws, "CLOUDFORMATION", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             session = make_session(aws, region=None)
@@ -212,7 +214,7 @@ async def open_cloudformation(aws: Mapping[str, str], *, region: str | None) -> 
 
 
 @contextmanager
-def _told_as_settings() -> Iterator[None]:
+def told_as_settings() -> Iterator[None]:
     """What the SDK raises while a client is made comes of what it was given."""
     try:
         yield

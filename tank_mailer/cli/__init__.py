@@ -14,6 +14,7 @@ from tank_mailer.cli import (
     db,
     demo,
     dlq,
+    doctor,
     enqueue,
     erase,
     pause,
@@ -62,6 +63,11 @@ app.command(
     "top",
     epilog="Example: tank-mailer top\n\nExample, for a script: tank-mailer top --json",
 )(top.top)
+app.command(
+    "doctor",
+    epilog="Example: tank-mailer doctor\n\nExample, for a monitor: tank-mailer doctor --json --strict\n\n"
+    "Example, after a change in the firewall: tank-mailer doctor --area network",
+)(doctor.doctor)
 app.add_typer(suppress.app, name="suppress")
 app.add_typer(refused.app, name="refused")
 app.add_typer(dlq.app, name="dlq")

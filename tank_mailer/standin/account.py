@@ -54,6 +54,7 @@ class Account:
     def reset(self, settings: AccountSettings) -> None:
         """Begin anew: nothing sent, nothing throttled."""
         self.settings = settings
+        self.dedicated_ips: list[Json] = []  # as GetDedicatedIps shows them
         self.throttles: list[Throttle] = []
         self._pace = SlidingSecond(self._clock, rate=settings.max_send_rate)
         self._day: deque[tuple[float, int]] = deque()

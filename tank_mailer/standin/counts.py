@@ -35,7 +35,7 @@ class Counts:
         """By service, operation and outcome."""
         shown: dict[str, dict[str, dict[str, int]]] = {"sqs": {}, "ses": {}}
         for (service, operation), outcomes in sorted(self._by_operation.items()):
-            shown[service][operation] = dict(outcomes)
+            shown.setdefault(service, {})[operation] = dict(outcomes)
         return shown
 
     def clear(self) -> None:

@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 _PROCESSED = frozenset({Kind.RESET_AFTER, Kind.CLOSE_AFTER, Kind.NO_MESSAGE_ID, Kind.DELAY})
 _FIXED = frozenset({Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.CLOSE_BEFORE, Kind.CLOSE_AFTER})
-_SERVICES = frozenset({"ses", "sqs", ANY})
+_SERVICES = frozenset({"ses", "sqs", "sns", "sts", "iam", ANY})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _rule(number: int, given: object) -> Rule:
     if given.get("kind") not in list(Kind):
         raise _bad(f"rule {number}: kind is one of {', '.join(Kind)}")
     if given.get("service", ANY) not in _SERVICES:
-        raise _bad(f"rule {number}: service is ses, sqs or *")
+        raise _bad(f"rule {number}: service is ses, sqs, sns, sts, iam or *")
     for name, (wanted, is_right) in _VALUES.items():
         if name in given and not is_right(given[name]):
             raise _bad(f"rule {number}: {name} is {wanted}")

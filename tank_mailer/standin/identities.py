@@ -1,5 +1,6 @@
 """Who may send: verified addresses and domains; and the configuration sets."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ class Identities:
     """Identities by lower-cased name, and whether each is verified."""
 
     verified: dict[str, bool] = field(default_factory=dict)
+    details: dict[str, Json] = field(default_factory=dict)  # laid over what is shown, group by group
 
     def create(self, name: str) -> None:
         """Add an identity, verified at once: nobody could click the link in a mail of the stand-in."""
@@ -31,7 +33,9 @@ class Identities:
 
     def delete(self, name: str) -> None:
         """Take it away; its mails are refused from now on."""
-        del self.verified[self.require(name)]
+        key = self.require(name)
+        del self.verified[key]
+        self.details.pop(key, None)
 
     def covers(self, address: str) -> bool:
         """The address's own identity decides; else its domain's or a parent domain's (aws-facts 2.3)."""
@@ -51,9 +55,10 @@ class Identities:
 
     def shown(self, name: str) -> Json:
         """As GetEmailIdentity answers."""
-        verified = self.verified[self.require(name)]
+        key = self.require(name)
+        verified = self.verified[key]
         status = "SUCCESS" if verified else "PENDING"
-        return {
+        shown: Json = {
             "IdentityType": type_of(name),
             "VerifiedForSendingStatus": verified,
             "VerificationStatus": status,
@@ -62,12 +67,15 @@ class Identities:
                 "SigningEnabled": verified,
                 "Status": status,
                 "SigningAttributesOrigin": "AWS_SES",
-                "Tokens": [],
+                "Tokens": tokens_of(key),
             },
             "MailFromAttributes": {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"},
             "Policies": {},
             "Tags": [],
         }
+        for group, told in self.details.get(key, {}).items():
+            shown[group] = {**shown[group], **told} if isinstance(told, dict) else told
+        return shown
 
     def listed(self) -> list[Json]:
         """As ListEmailIdentities answers."""
@@ -106,6 +114,12 @@ class ConfigurationSets:
         """Take it away; mails that name it are refused from now on."""
         self.require(name)
         del self.by_name[name]
+
+
+def tokens_of(name: str) -> list[str]:
+    """The three labels of Easy DKIM: always the same for a name. An address has its domain's."""
+    domain = name.rpartition("@")[2]
+    return [hashlib.md5(f"{domain}/{n}".encode(), usedforsecurity=False).hexdigest() for n in range(3)]
 
 
 def type_of(name: str) -> str:

@@ -27,6 +27,9 @@ PUT    /_standin/account           change any of them: {{"max_send_rate": 14, "m
                                    "get_account_denied": false, "suppression_enabled": true}}
 GET    /_standin/identities        identities, and whether each is verified
 PUT    /_standin/identities/NAME   {{"verified": true}}
+GET    /_standin/access            who calls, what is denied, how far the Date of answers is off
+PUT    /_standin/access            {{"denied": ["ses:GetEmailIdentity"] (or {{"sqs:SendMessage": "jobs"}}),
+                                   "date_skew_s": 0}}
 GET    /_standin/counts            calls by operation and outcome; throttles with their times
 GET    /_standin/faults            the rules left
 POST   /_standin/faults            more rules: [{{"service": "ses", "operation": "SendEmail",
@@ -112,6 +115,15 @@ def _change_identity(state: State, asked: Asked) -> Reply:
     return observed(state.identities.verified)
 
 
+def _access(state: State, _: Asked) -> Reply:
+    return observed(state.access.shown())
+
+
+def _change_access(state: State, asked: Asked) -> Reply:
+    state.access.change(asked.changes())
+    return observed(state.access.shown())
+
+
 def _counts(state: State, _: Asked) -> Reply:
     throttles = [asdict(throttle) for throttle in state.account.throttles]
     return observed({**state.counts.shown(), "accepted": len(state.mailbox.log), "throttles": throttles})
@@ -159,6 +171,8 @@ WORKS: Final[dict[tuple[str, str], Callable[[State, Asked], Reply]]] = {
     ("PUT", "account"): _change_account,
     ("GET", "identities"): _identities,
     ("PUT", "identities"): _change_identity,
+    ("GET", "access"): _access,
+    ("PUT", "access"): _change_access,
     ("GET", "counts"): _counts,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_faults,

@@ -6,6 +6,8 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -62,7 +64,13 @@ class Standin:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         reply = await self._reply(request)
-        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        headers = {"Date": self._date(), **reply.headers}
+        return web.Response(status=reply.status, headers=headers, body=reply.body)
+
+    def _date(self) -> str:
+        """By the clock of this host, as AWS goes by its own: also when a test turns the stand-in's."""
+        ahead = timedelta(seconds=self.state.access.date_skew_s)
+        return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
 
     async def _reply(self, request: web.BaseRequest) -> Reply:
         body = await request.read()
@@ -105,7 +113,7 @@ class Standin:
             await asyncio.sleep(rule.delay_s)
         match rule.kind:
             case Kind.STATUS:
-                return _error(rule, call.service)
+                return _error(rule, call)
             case Kind.HTML:
                 return page(HTTPStatus.OK, "Please sign in")
             case Kind.NO_MESSAGE_ID:
@@ -161,10 +169,10 @@ def _request(
     )
 
 
-def _error(rule: Rule, service: str) -> Reply:
+def _error(rule: Rule, call: Call) -> Reply:
     """With a code it is AWS that speaks, without one something before it."""
     if rule.code:
-        return error_as(service, AwsError(rule.code, rule.message, status=rule.status))
+        return error_as(call, AwsError(rule.code, rule.message, status=rule.status))
     return page(rule.status, rule.message or HTTPStatus(rule.status).phrase)
 
 

@@ -16,6 +16,11 @@ from tank_mailer.standin.mailbox import Mailbox
 from tank_mailer.standin.ses_destinations import DestinationCalls
 from tank_mailer.standin.ses_suppression import SuppressionCalls
 
+SET_DEFAULTS: Final[Json] = {
+    "SendingOptions": {"SendingEnabled": True},
+    "ReputationOptions": {"ReputationMetricsEnabled": False},
+}
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Ses:
@@ -109,8 +114,12 @@ class Ses:
         return {}
 
     def get_set(self, name: str, _: Json) -> Json:
-        """What it was made with."""
-        return {**self.configuration_sets.require(name), "ConfigurationSetName": name}
+        """What it was made with, and what is so by itself."""
+        return {**SET_DEFAULTS, **self.configuration_sets.require(name), "ConfigurationSetName": name}
+
+    def get_ips(self, _: str, __: Json) -> Json:
+        """All on one page."""
+        return {"DedicatedIps": self.account.dedicated_ips}
 
     def list_sets(self, _: str, __: Json) -> Json:
         """All on one page."""
@@ -135,14 +144,9 @@ class Ses:
             )
 
 
-def send_quota_xml(account: Account, request_id: str) -> str:
-    """v1's GetSendQuota: the only quota call that moto has."""
-    figures = "".join(f"<{name}>{value}</{name}>" for name, value in account.quota().items())
-    return (
-        '<GetSendQuotaResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/">'
-        f"<GetSendQuotaResult>{figures}</GetSendQuotaResult>"
-        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></GetSendQuotaResponse>"
-    )
+def send_quota_xml(account: Account) -> str:
+    """v1's GetSendQuota, the inner of its result: the only quota call that moto has."""
+    return "".join(f"<{name}>{value}</{name}>" for name, value in account.quota().items())
 
 
 OPERATIONS: Final[dict[str, Callable[[Ses, str, Json], Json]]] = {
@@ -154,5 +158,6 @@ OPERATIONS: Final[dict[str, Callable[[Ses, str, Json], Json]]] = {
     "CreateConfigurationSet": Ses.create_set,
     "GetConfigurationSet": Ses.get_set,
     "ListConfigurationSets": Ses.list_sets,
+    "GetDedicatedIps": Ses.get_ips,
     "DeleteConfigurationSet": Ses.delete_set,
 }

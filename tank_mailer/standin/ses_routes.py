@@ -39,6 +39,7 @@ ROUTES: Final[dict[tuple[str, str, bool], str]] = {
     ("GET", "configuration-sets", True): "GetConfigurationSet",
     ("GET", "configuration-sets", False): "ListConfigurationSets",
     ("DELETE", "configuration-sets", True): "DeleteConfigurationSet",
+    ("GET", "dedicated-ips", False): "GetDedicatedIps",
     ("POST", f"configuration-sets{_DESTINATIONS}", False): "CreateConfigurationSetEventDestination",
     ("GET", f"configuration-sets{_DESTINATIONS}", False): "GetConfigurationSetEventDestinations",
     ("PUT", f"configuration-sets{_DESTINATIONS}", True): "UpdateConfigurationSetEventDestination",

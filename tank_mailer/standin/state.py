@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tank_mailer.standin.access import Access
 from tank_mailer.standin.account import Account
 from tank_mailer.standin.clock import Clock
 from tank_mailer.standin.control_plane import ControlPlane
@@ -37,6 +38,7 @@ class State:
     events: Events
     suppressed: SuppressionList
     control_plane: ControlPlane
+    access: Access
 
     @classmethod
     def of(cls, options: StandinOptions, clock: Clock) -> "State":
@@ -65,6 +67,7 @@ class State:
             ),
             suppressed=suppressed,
             control_plane=ControlPlane(clock=clock, is_strict=options.strict_control_plane),
+            access=Access(account_id=options.account_id),
         )
         state.reset()
         return state
@@ -73,7 +76,9 @@ class State:
         """Back to how it started: queues, mails, counts and faults gone. Listeners stay."""
         self.queues.clear()
         self.account.reset(self.options.account)
+        self.access.clear()
         self.identities.verified.clear()
+        self.identities.details.clear()
         self.configuration_sets.by_name.clear()
         self.mailbox.clear()
         self.faults.rules.clear()
@@ -93,7 +98,7 @@ class State:
         events.courier.reset(options.events, dice(options.event_seed))
         events.fates.rules[:] = [replace(rule) for rule in options.event_rules]
         events.destinations.by_set.clear()
-        events.topics.by_arn.clear()
+        events.topics.clear()
         if not options.event_queue:
             return
         self.queues.create(options.event_queue, {})

@@ -33,6 +33,9 @@ class Subscription:
 
     queue: str
     shape: Shape = Shape.SNS
+    is_pending: bool = False  # never confirmed: gets nothing
+    filter_policy: str = ""  # shown, not acted upon
+    dead_letter_arn: str = ""  # shown; nothing is undeliverable here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Topics:
 
     queues: Queues
     by_arn: dict[str, list[Subscription]] = field(default_factory=dict)
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)  # of each topic, as they are set
 
     def arn_of(self, name: str) -> str:
         """What a topic of that name is called."""
@@ -61,13 +65,21 @@ class Topics:
         """Make a topic, or find it; return its ARN."""
         arn = self.arn_of(name)
         self.by_arn.setdefault(arn, [])
+        self.attributes.setdefault(arn, {"Policy": _publishing(arn, self.queues.account_id)})
         return arn
+
+    def clear(self) -> None:
+        """Forget every topic."""
+        self.by_arn.clear()
+        self.attributes.clear()
 
     def subscribe(self, arn: str, queue: str, *, shape: Shape = Shape.SNS) -> None:
         """Let `queue`, which must be there, get what is published from now on."""
         if arn not in self.by_arn:
             raise AwsError("NotFoundException", f"Topic {arn} does not exist.", status=404)
-        self.queues.named(queue)
+        waited = self.queues.named(queue)
+        if "Policy" not in waited.queue.settings.given:
+            self.queues.change(waited, {"Policy": _sending(arn, waited.queue.arn)})
         self.by_arn[arn].append(Subscription(queue, shape))
 
     def reshape(self, shape: Shape) -> None:
@@ -79,6 +91,8 @@ class Topics:
     def publish(self, arn: str, notice: Notice, *, in_s: float) -> None:
         """Let it arrive `in_s` from now. Where there is no topic or no queue, it is lost, as with SNS."""
         for subscription in self.by_arn.get(arn, ()):
+            if subscription.is_pending:
+                continue
             waited = self.queues.by_name.get(subscription.queue)
             if waited is not None:
                 body = self.wrapped(arn, notice, shape=subscription.shape, message_id=str(uuid4()))
@@ -111,6 +125,22 @@ class Topics:
             }
         )
         return f'{head[:-1]},"detail":{notice.text}}}'
+
+
+def _publishing(arn: str, account_id: str) -> str:
+    """The policy of a topic that SES may publish to (aws-facts 4.3)."""
+    return _policy("ses", "sns:Publish", arn, {"StringEquals": {"AWS:SourceAccount": account_id}})
+
+
+def _sending(topic: str, queue: str) -> str:
+    """The policy of a queue that a topic may send to (aws-facts 4.3)."""
+    return _policy("sns", "sqs:SendMessage", queue, {"ArnEquals": {"aws:SourceArn": topic}})
+
+
+def _policy(service: str, action: str, resource: str, condition: dict[str, dict[str, str]]) -> str:
+    who = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}}
+    what = {"Action": action, "Resource": resource, "Condition": condition}
+    return _ENCODE({"Version": "2012-10-17", "Statement": [{**who, **what}]})
 
 
 def content_of(body: str) -> Content:

@@ -11,7 +11,7 @@ import pytest
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.account_standing import NETWORK, ROLE_KEY, IamKeys, SesStanding
 from tank_mailer.core.reports.document import NotKnown
-from tank_mailer.core.reports.outside import AccessKey, AccountStanding, DedicatedIps, IdentityState
+from tank_mailer.core.reports.outside import AccessKey, AccountStanding, DedicatedIps
 from tank_mailer.standin import Standin
 from tests.adapters import rude_server as rude
 from tests.adapters.conftest import KEYS
@@ -104,74 +104,6 @@ async def test_what_is_told_instead(manner: Manner, why: str, remedy: str | None
     """SES's own words name users and accounts: they stay there."""
     async with RudeServer(manner).listen() as server, standing(server.url) as ses:
         assert await ses.dedicated_ips() == NotKnown(why, remedy)
-
-
-# --- identities ------------------------------------------------------------------------------------
-
-
-async def test_identities_of_domains(standin: Standin) -> None:
-    standin.state.identities.verified |= {"shop.example": True, "new.example": False}
-    async with standing(standin.url) as ses:
-        assert await ses.identities(["mail.shop.example", "new.example", "stranger.example"]) == [
-            IdentityState("mail.shop.example", True, "verified, DKIM good, no MAIL FROM of its own (by shop.example)"),
-            IdentityState(
-                "new.example",
-                False,
-                "not verified (PENDING), DKIM off, no MAIL FROM of its own",
-                "verify the identity in SES, in this region",
-            ),
-            IdentityState(
-                "stranger.example",
-                False,
-                "SES has no identity of this domain in this region; its addresses may be verified one by one",
-                "verify the domain in SES, with Easy DKIM",
-            ),
-        ]
-
-
-def identity(**changes: Any) -> dict[str, Any]:
-    dkim = {"SigningEnabled": True, "Status": "SUCCESS"}
-    mail_from = {"MailFromDomain": "bounce.shop.example", "MailFromDomainStatus": "SUCCESS"}
-    good = {"VerifiedForSendingStatus": True, "DkimAttributes": dkim, "MailFromAttributes": mail_from}
-    return good | changes
-
-
-@pytest.mark.parametrize(
-    ("answer", "said", "remedy"),
-    [
-        pytest.param(identity(), "verified, DKIM good, MAIL FROM bounce.shop.example SUCCESS", None, id="all-good"),
-        pytest.param(
-            identity(DkimAttributes={"SigningEnabled": True, "Status": "FAILED"}),
-            "verified, DKIM FAILED, MAIL FROM bounce.shop.example SUCCESS",
-            "set the three DKIM CNAME records that SES shows for the identity",
-            id="dkim-is-gone",
-        ),
-        pytest.param(
-            identity(MailFromAttributes={"MailFromDomain": "b.shop.example", "MailFromDomainStatus": "FAILED"}),
-            "verified, DKIM good, MAIL FROM b.shop.example FAILED",
-            "mend the MX record of the MAIL FROM domain",
-            id="the-mx-is-gone",
-        ),
-        pytest.param(
-            {},
-            "not verified (PENDING), DKIM off, no MAIL FROM of its own",
-            "verify the identity in SES, in this region",
-            id="nothing-is-told",
-        ),
-    ],
-)
-async def test_how_an_identity_stands(answer: dict[str, Any], said: str, remedy: str | None) -> None:
-    async with RudeServer(rude.answers_json(lambda _: answer)).listen() as server, standing(server.url) as ses:
-        assert await ses.identities(["shop.example"]) == [
-            IdentityState("shop.example", is_good=remedy is None, said=said, remedy=remedy)
-        ]
-
-
-async def test_one_denial_is_all_identities() -> None:
-    async with RudeServer(says_no(403, "AccessDeniedException")).listen() as server, standing(server.url) as ses:
-        answer = await ses.identities(["a.example", "b.example"])
-        assert len(server.requests) == 1
-    assert answer == NotKnown("the key may not call ses:GetEmailIdentity", "allow the key ses:GetEmailIdentity")
 
 
 # --- keys ------------------------------------------------------------------------------------------

@@ -178,10 +178,10 @@ def test_a_file_of_settings_can_be_named_for_all_commands(tmp_path: Path, monkey
     code, out, err = run("show", "--json")
 
     assert (code, err) == (0, "")
-    assert value_of(out) == "7"
-    assert value_of(run("show", "--json", "--env-file", str(other))[1]) == "8"
+    assert value_of(out) == 7
+    assert value_of(run("show", "--json", "--env-file", str(other))[1]) == 8
 
 
-def value_of(out: str) -> str:
-    found: str = next(one["value"] for one in json.loads(out)["settings"] if one["name"] == "TANK_MAX_PARALLEL")
-    return found
+def value_of(out: str) -> int:
+    value: int = json.loads(out)["settings"]["TANK_MAX_PARALLEL"]["value"]
+    return value

@@ -14,6 +14,7 @@ from tests.project.rights import each, statements
 # What the placeholders of the policy stand for; docs/install.md fills them in with `sed`.
 FILLED = {"REGION": REGION, "ACCOUNT_ID": ACCOUNT_ID, "IDENTITY": "example.com", "CONFIGURATION_SET": "tank"}
 DAEMON = Reader(parameters={"Identities": "example.com"})
+DOCTOR = "Doctor"  # what these statements begin with
 MOST_CHARS = 6_144  # IAM: a managed policy, spaces not counted
 
 
@@ -103,12 +104,12 @@ def test_action_of(service: str, operation: str, action: str) -> None:
 
 # --- resources and conditions ----------------------------------------------------------------------
 
-# Belong to the account as a whole: IAM knows no resource for them (aws-facts 8.1).
+# Belong to the account as a whole: IAM knows no resource for them (aws-facts 8.1; SNS: authorisation reference).
 WITHOUT_RESOURCE = frozenset({
     *("ses:GetAccount", "ses:GetSendQuota", "ses:ListEmailIdentities", "ses:GetDedicatedIps"),
     *("ses:ListSuppressedDestinations", "ses:GetSuppressedDestination"),
     *("ses:PutSuppressedDestination", "ses:DeleteSuppressedDestination"),
-    *("cloudwatch:GetMetricData",),
+    "sns:GetSubscriptionAttributes",
 })  # fmt: skip
 
 
@@ -163,11 +164,24 @@ def test_whoever_looks_at_dead_letters_has_a_statement_of_their_own() -> None:
     assert [one.rpartition(":")[2] for one in ours["Resource"]] == ["tank-dead-letter"]
 
 
-def test_the_key_may_ask_about_itself_alone() -> None:
-    """How old it is; a statement of its own, to be taken out by whoever does not want to be told."""
-    (own,) = (one for one in statements() if "iam:ListAccessKeys" in each(one["Action"]))
+def test_what_the_doctor_needs_stands_alone() -> None:
+    """So that it can be taken out: the doctor then says what it could not see, and the daemon misses nothing."""
+    own = {action for one in statements() if one["Sid"].startswith(DOCTOR) for action in each(one["Action"])}
+    others = {action for one in statements() if not one["Sid"].startswith(DOCTOR) for action in each(one["Action"])}
 
-    assert own["Resource"] == "arn:aws:iam::ACCOUNT_ID:user/${aws:username}"
+    assert own & others == set()
+    assert all(re.match(r"\w+:(Get|List|SimulatePrincipalPolicy)", action) for action in own), "it only looks"
+
+
+def test_the_key_may_ask_about_itself_alone() -> None:
+    """How old it is, what it may do; statements of their own, to be taken out by whoever does not want to be told."""
+    asked = {one["Sid"]: (each(one["Action"]), one["Resource"]) for one in statements() if "iam:" in str(one["Action"])}
+
+    itself = "arn:aws:iam::ACCOUNT_ID:user/${aws:username}"
+    assert asked == {
+        "KeyAge": (["iam:ListAccessKeys"], itself),
+        "DoctorKey": (["iam:SimulatePrincipalPolicy"], itself),
+    }
 
 
 def test_what_came_of_an_event_can_be_put_back_on_its_queue() -> None:

@@ -78,7 +78,7 @@ def test_rules_take_turns() -> None:
         pytest.param([{}], "rule 0: kind is one of status, reset_before", id="no-kind"),
         pytest.param([{"kind": "hang"}, {"kind": "fire"}], "rule 1: kind", id="unknown-kind"),
         pytest.param([{"kind": "hang", "time": 1}], "unknown time; known: after, code", id="unknown-field"),
-        pytest.param([{"kind": "hang", "service": "s3"}], "service is ses, sqs or", id="unknown-service"),
+        pytest.param([{"kind": "hang", "service": "s3"}], "service is ses, sqs, sns", id="unknown-service"),
         pytest.param([{"kind": "hang", "times": 0}], "times is a whole number", id="never"),
         pytest.param([{"kind": "hang", "delay_s": "1"}], "delay_s is a number", id="no-number"),
         pytest.param([{"kind": "status", "status": 99}], "status is a number from", id="no-status"),

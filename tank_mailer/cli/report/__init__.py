@@ -15,7 +15,6 @@ from tank_mailer.cli.options import AsJson, EnvFile, settings_or_exit
 from tank_mailer.cli.outside import outside_or_exit, who
 from tank_mailer.cli.report import asked
 from tank_mailer.cli.report.asked import As, Checks, Day, Month, Output, Shape, Since, Until, Week
-from tank_mailer.cli.report.beyond import look_by_ses
 from tank_mailer.cli.report.gather import Gatherer
 from tank_mailer.cli.report.pricefile import prices_or_exit
 from tank_mailer.core.reports.days import WEEK_DAYS, Days, last_days, last_month, last_week
@@ -253,4 +252,4 @@ def _gather(env_file: Path | None, days: Days, now: datetime, work: Callable[[Ga
 async def _at_desk(loaded: Loaded, days: Days, now: datetime, work: Callable[[Gatherer], Awaitable[Report]]) -> Report:
     location = database.locate(loaded.settings.database_url.get_secret_value())
     async with open_desk(location, clock=SystemClock(), who=who()) as desk:
-        return await work(Gatherer(desk=desk, loaded=loaded, days=days, now=now, look=look_by_ses))
+        return await work(Gatherer(desk=desk, loaded=loaded, days=days, now=now))

@@ -1,7 +1,7 @@
 """What reports ask AWS, all at once; a part that does not answer is told as not known, and the rest goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -10,6 +10,7 @@ from tank_mailer.adapters import aws
 from tank_mailer.adapters.account_standing import IamKeys, SesStanding
 from tank_mailer.adapters.producer import open_producer
 from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.cli.report.identities import look_at_identities
 from tank_mailer.core.errors import QueueError, TankMailerError
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
 from tank_mailer.core.remedy import REMEDIES
@@ -19,7 +20,6 @@ from tank_mailer.core.reports.outside import (
     AccessKey,
     AccountStanding,
     DedicatedIps,
-    IdentityState,
     Outside,
     QueueDepth,
 )
@@ -27,11 +27,9 @@ from tank_mailer.core.reports.weekly import EVENTS
 from tank_mailer.ports import QueueFacts
 from tank_mailer.settings import Loaded
 
-PATIENCE_S: Final = 30.0  # for one part, with its retries
+PATIENCE_S: Final = 60.0  # for one part, with its retries: ten identities, one call a second, and their DNS records
 MOST_IDENTITIES: Final = 10  # one call a second each
 T = TypeVar("T")
-# Looks at the identities of some domains: here by SES alone, and by DNS as well where somebody gives it.
-LookAtIdentities = Callable[[Loaded, Sequence[str]], Awaitable[Sequence[IdentityState] | NotKnown]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class Parts:
     domains: Sequence[str] = ()
 
 
-async def ask_aws(loaded: Loaded, parts: Parts, *, look: LookAtIdentities) -> Outside:
+async def ask_aws(loaded: Loaded, parts: Parts) -> Outside:
     """Ask for these parts, side by side."""
     rest, domains = Outside(), parts.domains[:MOST_IDENTITIES]
     account, queues, keys, ips, identities = await asyncio.gather(
@@ -57,7 +55,7 @@ async def ask_aws(loaded: Loaded, parts: Parts, *, look: LookAtIdentities) -> Ou
         _told(_queues(loaded)) if parts.queues else _same(rest.queues),
         _told(_keys(loaded)) if parts.keys else _same(rest.keys),
         _told(_ips(loaded)) if parts.ips else _same(rest.ips),
-        _told(look(loaded, domains)) if domains else _same(rest.identities),
+        _told(look_at_identities(loaded, domains)) if domains else _same(rest.identities),
     )
     if isinstance(queues, NotKnown):
         queues = [QueueDepth("queues", "", queues)]
@@ -98,12 +96,6 @@ async def _ips(loaded: Loaded) -> DedicatedIps | NotKnown:
 async def _keys(loaded: Loaded) -> Sequence[AccessKey] | NotKnown:
     async with aws.open_iam(loaded.aws, region=_region(loaded)) as (client, key_id):
         return await IamKeys(client=client, key_id=key_id).all()
-
-
-async def look_by_ses(loaded: Loaded, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
-    """How SES says that the domains' identities stand."""
-    async with aws.open_control(loaded.aws, region=_region(loaded)) as client:
-        return await SesStanding(client=client).identities(domains)
 
 
 # --- queues ----------------------------------------------------------------------------------------

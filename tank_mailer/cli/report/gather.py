@@ -15,7 +15,7 @@ from tank_mailer.adapters.desk_report import DeskReport
 from tank_mailer.adapters.desk_standing import DeskStanding, domains_of
 from tank_mailer.adapters.store import SIMULATOR
 from tank_mailer.cli.board import kept_pauses, people_pauses
-from tank_mailer.cli.report.beyond import LookAtIdentities, Parts, ask_aws
+from tank_mailer.cli.report.beyond import Parts, ask_aws
 from tank_mailer.cli.terminal import Bar, progress_bar
 from tank_mailer.core.holds import shared_pauses
 from tank_mailer.core.prices import Prices
@@ -40,17 +40,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatherer:
-    """One report's work at the desk.
-
-    Attributes:
-        look: at the identities of the senders' domains.
-    """
+    """One report's work at the desk."""
 
     desk: Desk
     loaded: Loaded
     days: Days
     now: datetime
-    look: LookAtIdentities
 
     # --- the reports ---
 
@@ -222,7 +217,7 @@ class Gatherer:
     # --- what AWS says ---
 
     async def _ask(self, parts: Parts) -> Outside:
-        return await ask_aws(self.loaded, parts, look=self.look)
+        return await ask_aws(self.loaded, parts)
 
 
 A = TypeVar("A")
