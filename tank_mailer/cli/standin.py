@@ -21,6 +21,7 @@ PRIORITY: Final = "tank-priority"
 DEAD_LETTER: Final = "tank-dead-letter"
 EVENTS: Final = "tank-events"
 MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7: as in the template
+LETTERS_KEPT_S: Final = "1209600"  # 14 days, SQS's most
 SANDBOX_RATE, SANDBOX_QUOTA = 1.0, 200.0  # SES: what a new account may send
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -140,8 +141,9 @@ def no_port(error: OSError) -> str:
 
 
 def redrive(running: "Standin", names: Sequence[str], *, to: str) -> None:
-    """Give the queues a redrive policy."""
+    """Give the queues a redrive policy; letters are kept for longer than jobs, or SQS drops them unseen."""
     queues = running.state.queues
+    queues.change(queues.named(to), {"MessageRetentionPeriod": LETTERS_KEPT_S})
     policy = {"deadLetterTargetArn": queues.named(to).queue.arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
     for name in names:
         queues.change(queues.named(name), {"RedrivePolicy": json.dumps(policy)})
