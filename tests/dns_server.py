@@ -24,6 +24,7 @@ class Manner(Enum):
     ANSWER = auto()
     SILENT = auto()  # never answers
     SERVFAIL = auto()
+    YXDOMAIN = auto()  # a code that belongs to updates
     TRUNCATED = auto()  # by UDP: come again by TCP
     GARBAGE = auto()  # bytes that are no message
 
@@ -55,6 +56,8 @@ class DnsServer:
         reply.flags |= dns.flags.AA
         if self.manner is Manner.SERVFAIL:
             reply.set_rcode(dns.rcode.SERVFAIL)
+        elif self.manner is Manner.YXDOMAIN:
+            reply.set_rcode(dns.rcode.YXDOMAIN)
         elif self.manner is Manner.TRUNCATED and not by_tcp:
             reply.flags |= dns.flags.TC
         elif found := self.records.get((name, kind)):

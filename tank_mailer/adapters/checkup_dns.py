@@ -1,9 +1,9 @@
 """Looks DNS up, by the system's resolver or by those that were named."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 import dns.asyncresolver
 import dns.exception
@@ -54,9 +54,8 @@ class Resolver:
                 return Unreached(f"{self.shown} DNS server does not answer")
             except dns.exception.DNSException as error:
                 return Unreached(f"{self.shown} DNS server: {type(error).__name__}")
-        if answer.rrset is None or answer.rrset.rdtype != kind:
-            return Known(())
-        return Known(tuple(sorted(_text(one) for one in answer.rrset)))  # servers shuffle them
+        records = cast("Iterable[CNAME | MX | TXT]", answer.rrset or ())
+        return Known(tuple(sorted(_text(one) for one in records)))  # servers shuffle them
 
 
 def resolver_of(servers: Sequence[tuple[str, int]]) -> Resolver | Unreached:
@@ -75,7 +74,7 @@ def resolver_of(servers: Sequence[tuple[str, int]]) -> Resolver | Unreached:
     return Resolver(inner=inner, shown=shown)
 
 
-def _text(record: object) -> str:
+def _text(record: CNAME | MX | TXT) -> str:
     """Names in lower case without the last dot; of a TXT record all its parts as one (RFC 7208, 3.3)."""
     match record:
         case CNAME():
@@ -84,8 +83,6 @@ def _text(record: object) -> str:
             return f"{record.preference} {_name(record.exchange)}"
         case TXT():
             return b"".join(record.strings).decode("utf-8", "replace")
-        case _:
-            return str(record)
 
 
 def _name(name: dns.name.Name) -> str:

@@ -32,6 +32,7 @@ class KeyAge:
 
     Attributes:
         aws: as for `adapters.aws.open_clients`.
+        timeout_s: of the whole call.
     """
 
     aws: Mapping[str, str]
@@ -41,7 +42,7 @@ class KeyAge:
     async def created_at(self) -> datetime | None:
         """When the key in use was made; None: nobody says, or it is a role's, which changes by itself."""
         try:
-            async with asyncio.timeout(self.timeout_s), open_iam(self.aws, region=self.region) as (client, key):
+            async with open_iam(self.aws, region=self.region) as (client, key), asyncio.timeout(self.timeout_s):
                 return await _Keys(client).created_at(key) if key is not None else None
         except _NOT_SAID as error:
             log.debug("key_age_unknown", detail=type(error).__name__)

@@ -17,6 +17,7 @@ from tank_mailer.ports.standing import StoreStanding
 
 AGES_S: Final = (120.0, 900.0, 3_600.0, 21_600.0)  # of doubts: after six hours they are given up (DESIGN 6)
 KEPT_S: Final = timedelta(days=14).total_seconds()  # SQS: no queue keeps a message for longer
+HEARD_S: Final = 10.0  # an event may be on record before the answer that it belongs to
 LOOKED_AT: Final = 500  # accepted mails: if none of them went through a configuration set, no event is missed
 
 _STATES: Final = tuple(sorted(state.value for state in UNFINISHED))
@@ -83,7 +84,7 @@ class SqlStanding:
             oldest_letter_at=rows.moment(connection.scalar(_LETTER, {"letter": oldest_letter})),  # ids rise with time
             last_event_at=rows.moment(last_event_s),
             last_accepted_at=rows.moment(connection.scalar(_LAST_ACCEPTED, {"after": 0.0})),
-            unheard_since=rows.moment(connection.scalar(_FIRST_UNHEARD, {"after": last_event_s or 0.0})),
+            unheard_since=rows.moment(connection.scalar(_FIRST_UNHEARD, {"after": (last_event_s or 0.0) + HEARD_S})),
             free_bytes=shutil.disk_usage(disk).free if disk is not None else None,
             write_s=write_s,
         )

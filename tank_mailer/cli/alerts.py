@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import SecretStr
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from tank_mailer.adapters.alert_webhook import AlertWebhook
@@ -35,6 +36,7 @@ app = typer.Typer(
 BETWEEN_S: Final = 1.0  # Slack: one message a second
 SUBJECTS: Final = {"lane": "ordinary", "queue": "tank-dead-letter", "configuration set": "tank", "scope": "all"}
 COLOURS: Final = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+INDENT: Final = (0, 0, 0, 2)
 NOT_SET: Final = "set TANK_ALERT_WEBHOOK_URL: a Slack incoming webhook, or what docs/alerts.md names"
 
 
@@ -102,8 +104,8 @@ def _print(entries: Sequence[Entry]) -> None:
                 f"  since {shown_time(entry.since)} ({age})",
             )
         )
-        console.print(Text(f"  {printable(entry.detail)}"))
-        console.print(Text.assemble("  ", ("remedy: ", "green"), printable(entry.remedy)))
+        remedy = Text.assemble(("remedy: ", "green"), printable(entry.remedy))
+        console.print(Padding(Text(printable(entry.detail)), INDENT), Padding(remedy, INDENT))
 
 
 # --- test ------------------------------------------------------------------------------------------
@@ -129,7 +131,8 @@ class _Tried:
 def try_out(
     *,
     alert: Annotated[
-        list[AlertName] | None, typer.Option("--alert", metavar="NAME", help="Only this one; may be repeated.")
+        list[AlertName] | None,
+        typer.Option("--alert", metavar="NAME", help="Only this one; may be repeated. Names: docs/alerts.md."),
     ] = None,
     pause: Annotated[
         float, typer.Option("--pause", metavar="SECONDS", min=0.0, help="Between messages: chats take one a second.")

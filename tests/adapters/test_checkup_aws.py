@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tank_mailer.adapters import checkup_clients
+from tank_mailer.adapters import checkup_clients, checkup_sns
 from tank_mailer.adapters.checkup_ask import Asker
 from tank_mailer.adapters.checkup_clients import CheckupClients, open_checkup
 from tank_mailer.adapters.checkup_key import CheckupKey, principal_of
@@ -306,6 +306,18 @@ async def test_subscriptions_on_several_pages(asker: Asker) -> None:
     assert isinstance(seen, Known)
     assert len(seen.value) == 2
     assert {type(one.delivery) for one in seen.value} == {Unreached}
+
+
+async def test_subscriptions_without_an_end(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic with ten thousand subscribers is not ours."""
+    monkeypatch.setattr(checkup_sns, "MAX_PAGES", 3)
+    one = "<member><Protocol>https</Protocol><SubscriptionArn>s</SubscriptionArn><Endpoint>x</Endpoint></member>"
+    xml = xml_of("ListSubscriptionsByTopic", f"<Subscriptions>{one}</Subscriptions><NextToken>more</NextToken>")
+    async with RudeServer(rude.answers(200, xml, Content_Type="text/xml")).listen() as server, opened(server.url) as c:
+        seen = await CheckupSns(client=c.sns, asker=asker).subscriptions(TOPIC, queue_arn=ARN)
+
+    assert isinstance(seen, Known)
+    assert len(seen.value) == 3
 
 
 async def test_keys_and_their_owner(clients: CheckupClients, asker: Asker, standin: Standin) -> None:

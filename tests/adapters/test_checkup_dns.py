@@ -66,6 +66,7 @@ async def test_an_answer_that_is_cut_short_is_asked_for_by_tcp(server: DnsServer
     ("manner", "text"),
     [
         pytest.param(Manner.SERVFAIL, "no answer that helps", id="a-server-that-fails"),
+        pytest.param(Manner.YXDOMAIN, "YXDOMAIN", id="a-server-that-says-something-strange"),
         pytest.param(Manner.SILENT, "does not answer", id="a-server-that-says-nothing"),
         pytest.param(Manner.GARBAGE, "does not answer", id="a-server-that-talks-garbage"),
     ],

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,38 @@ async def test_a_bundle_that_cannot_be_read(tmp_path: Path, content: str | None)
 
     assert probe.failed is Stage.BUNDLE
     assert probe.why
+
+
+async def test_who_signed_is_not_known_where_the_second_connection_fails(authority: Authority) -> None:
+    """The certificate is read on a connection of its own; that it fails changes nothing of what was found."""
+    tls, seen = authority.server(), list[int]()
+
+    async def once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(1)
+        if len(seen) == 1:
+            with suppress(OSError):
+                await writer.start_tls(tls)
+
+    async with listening(once) as port:
+        probe = await gone(f"https://127.0.0.1:{port}", network())
+
+    assert (probe.failed, probe.distrust, probe.issuer) == (Stage.TLS, Distrust.ISSUER, "")
+
+
+async def test_a_resolver_and_a_firewall_that_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    net = Network(handed={}, environ={}, step_s=0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.BaseEventLoop, "getaddrinfo", hangs)
+        unnamed = await gone("https://a.example", net)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "open_connection", hangs)
+        dropped = await gone("https://127.0.0.1:1", net)
+
+    assert (unnamed.failed, unnamed.why) == (Stage.NAME, "the resolver does not answer")
+    assert (dropped.failed, dropped.why) == (Stage.CONNECT, "no answer in time: a firewall drops what is sent there?")
 
 
 # --- by proxy --------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tank_mailer.adapters import database, producer
-from tank_mailer.cli import app
 from tank_mailer.cli.options import environment
+from tank_mailer.cli.program import build
 from tank_mailer.standin import Standin, StandinOptions
 from tests.builders import make_body
 from tests.project import rights
@@ -129,7 +129,7 @@ def run() -> Run:
     """Call a command; a bug raises."""
 
     def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
+        return CliRunner().invoke(build(), arguments, input=stdin, catch_exceptions=False)
 
     return run
 

@@ -245,7 +245,7 @@ def test_at_a_terminal_each_has_its_paragraph(run: Run, store: StoreFile, monkey
 
     alerts.list_()
 
-    first, second, third = shown.getvalue().splitlines()[:3]
+    first, second, third = map(str.rstrip, shown.getvalue().splitlines()[:3])
     assert first.startswith("warning  dead_letters dead  since 20")
     assert first.endswith("UTC (2 h)")
     assert second == "  3 messages \\x1b[2J on dead"

@@ -151,6 +151,7 @@ def test_everything_has_a_help_with_an_example(run: Run) -> None:
 
 FOUND = [
     fault(Check.CONNECT, "email.eu-west-1.amazonaws.com:443", "SES: no\x1b[31m way", "open it in the firewall"),
+    ok(Check.DELIVERY, "", "for real"),
     ok(Check.CLOCK, "", "right"),
     ok(Check.NAME, "a", "there"),
     ok(Check.NAME, "b", "there"),
@@ -175,8 +176,8 @@ def test_it_fits_a_terminal_and_says_by_words_what_colours_say() -> None:
     assert "\\x1b[31m way" in shown
     assert "clock, name" in shown
     assert "1 not seen" in shown
-    assert "3 in order" in shown
-    for heading in ("Network", "Account", "Queues", "Store"):
+    assert "4 in order" in shown
+    for heading in ("Settings", "Network", "Account", "Queues", "Store"):
         assert heading in shown
     assert "Events" not in shown
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from tank_mailer.adapters import database
 from tank_mailer.adapters.schema import metadata
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 from tank_mailer.core.address import address_hash
 from tank_mailer.core.erasure import Person, impersonal
 from tank_mailer.core.news import News, spell
@@ -132,7 +132,7 @@ def put_letter(books: Books, recipient: str, *, email_id: str = "job-1") -> None
 
 
 def erase(*arguments: str) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["erase", *arguments, "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(build(), ["erase", *arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     report: dict[str, Any] = json.loads(result.stdout)
     return report

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 
 Run = Callable[..., Result]
 Command = TyperCommand | TyperGroup
@@ -34,7 +34,7 @@ def walk(command: Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
             yield from walk(one, (*path, name))
 
 
-EVERYTHING = dict(walk(get_command(app)))  # type: ignore[arg-type]
+EVERYTHING = dict(walk(get_command(build())))  # type: ignore[arg-type]
 COMMANDS = {path: one for path, one in EVERYTHING.items() if not isinstance(one, TyperGroup)}
 GROUPS = {path: one for path, one in EVERYTHING.items() if isinstance(one, TyperGroup)}
 all_commands = pytest.mark.parametrize("path", [pytest.param(path, id="-".join(path)) for path in COMMANDS])
@@ -106,7 +106,7 @@ def test_a_group_alone_shows_its_help(path: tuple[str, ...], run: Run) -> None:
 def test_the_shell_is_told_what_may_follow(line: str, words: list[str], clean_environment: None) -> None:
     """Without settings, without a store: a TAB must not fail."""
     asked = {"_TANK_MAILER_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    result = CliRunner().invoke(app, [], env=asked, prog_name="tank-mailer")
+    result = CliRunner().invoke(build(), [], env=asked, prog_name="tank-mailer")
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.split("\n")[:-1] == words
@@ -116,7 +116,7 @@ def test_the_shell_is_told_what_may_follow(line: str, words: list[str], clean_en
 def test_the_script_for_the_shell(shell: str, tmp_path: Path) -> None:
     """It is what `--install-completion` puts in place."""
     asked = {"_TANK_MAILER_COMPLETE": f"source_{shell}"}
-    shown = CliRunner().invoke(app, [], env=asked, prog_name="tank-mailer").stdout
+    shown = CliRunner().invoke(build(), [], env=asked, prog_name="tank-mailer").stdout
     path = tmp_path / "completion"
     path.write_text(shown, encoding="utf-8")
 

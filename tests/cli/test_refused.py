@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import Result
 
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 from tank_mailer.core.erasure import ERASED
 from tank_mailer.core.job import EmailJob, parse_job
 from tank_mailer.standin import Kind, Rule, Standin
@@ -561,7 +561,7 @@ def test_a_table_fits_80_columns(
     monkeypatch.setenv("TERM", "dumb")  # 80 columns, whatever the developer's are
 
     for kind in ("invalid", "event"):
-        typer.main.get_command(app)(["refused", "list", "--kind", kind], standalone_mode=False)
+        typer.main.get_command(build())(["refused", "list", "--kind", kind], standalone_mode=False)
 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80

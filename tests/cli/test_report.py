@@ -136,6 +136,7 @@ def test_a_month_and_its_cost(run: Run, store: StoreFile, standin: Standin) -> N
     day = int(NOON // DAY_S)
     for name, count in (("sqs_requests", 3_000_000), ("data_bytes", 5_000_000_000), ("recipients", 1)):
         store.ask("INSERT INTO usage VALUES (?, 'mail-1', ?, ?)", day, name, count)
+    standin.state.access.denied["ses:GetDedicatedIps"] = ""
 
     report = report_of(run("report", "monthly", "--month", "2026-11", "--json"))
     alone = report_of(run("report", "cost", "--month", "2026-11", "--json"))
@@ -146,7 +147,7 @@ def test_a_month_and_its_cost(run: Run, store: StoreFile, standin: Standin) -> N
     assert (amounts["e-mails (recipients)"], amounts["data and attachments"]) == ("0.0002", "0.6")
     assert amounts["SQS requests"] == "0.8"
     assert tables_of(alone)["cost"] == tables_of(report)["cost"]
-    assert checks_of(report)["cost_dedicated_ips"]["mark"] == "unknown", "the stand-in knows of no dedicated IPs"
+    assert checks_of(report)["cost_dedicated_ips"]["mark"] == "unknown", "the key may not ask"
 
 
 def test_domains_and_which_goes_bad(run: Run, store: StoreFile, away: None) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.testing import Result
 
 from tank_mailer.adapters.desk_events import MOST_EVENTS
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 from tank_mailer.core.address import address_hash
 from tank_mailer.core.job import email_id_tag
 from tank_mailer.core.ledger import State
@@ -221,7 +221,7 @@ def test_a_table_of_events_fits_80_columns(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")  # 80 columns, whatever the developer's are
 
-    typer.main.get_command(app)(["status", "order-1"], standalone_mode=False)
+    typer.main.get_command(build())(["status", "order-1"], standalone_mode=False)
 
     table = capsys.readouterr().out.split("\n\n")[1].splitlines()
     assert max(map(len, table)) <= 80

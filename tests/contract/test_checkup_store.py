@@ -82,6 +82,20 @@ async def test_no_file_and_none_is_made(tmp_path: Path, clock: HandClock) -> Non
     assert not location.exists
 
 
+async def test_a_disk_that_tells_no_room(
+    migrated_file: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+
+    seen = await look_at_store(locate(f"sqlite+aiosqlite:///{migrated_file}"), clock)
+
+    assert isinstance(seen, Known)
+    assert seen.value.free_bytes is None
+
+
 async def test_a_server_that_is_away(clock: HandClock) -> None:
     seen = await look_at_store(locate("postgresql+asyncpg://nobody@127.0.0.1:1/none"), clock)
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tank_mailer.adapters import schema
-from tank_mailer.adapters.standing import SqlStanding
+from tank_mailer.adapters.standing import HEARD_S, SqlStanding
 from tank_mailer.core.errors import StoreError
 from tank_mailer.core.ledger import State
 from tests.contract.benches import StoreBench
@@ -166,6 +166,16 @@ async def test_nothing_is_unheard_after_an_event(standing: SqlStanding, store_be
     assert (await standing.look()).unheard_since == now - MINUTE
 
     await put(store_bench, schema.events, event("a", now))
+
+    assert (await standing.look()).unheard_since is None
+
+
+async def test_an_event_may_be_quicker_than_the_answer(
+    standing: SqlStanding, store_bench: StoreBench, now: datetime
+) -> None:
+    """It is that mail's own, and no other may follow for hours."""
+    await put(store_bench, schema.events, event("a", now - timedelta(seconds=HEARD_S)))
+    await put(store_bench, schema.jobs, job("a", State.ACCEPTED, now, accepted_at=now, configuration_set="tank"))
 
     assert (await standing.look()).unheard_since is None
 

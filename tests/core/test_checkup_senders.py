@@ -244,6 +244,23 @@ def test_questions_are_asked_once_and_only_of_what_is_known() -> None:
     assert questions(setup, make_facts(identities={"example.com": NotAsked("no time")})) == []
 
 
+def test_an_identity_of_two_domains_is_looked_up_once() -> None:
+    """Each From domain has an SPF and a DMARC record of its own; the keys are the identity's."""
+    setup = make_setup(senders=("example.com", "shop.example.com"))
+    facts = make_facts(
+        identities={"example.com": Known(make_identity()), "shop.example.com": Absent()},
+        dns=dns(
+            but={("shop.example.com", "TXT"): Known(("v=spf1 -all",)), ("_dmarc.shop.example.com", "TXT"): Known(())}
+        ),
+    )
+
+    found = [(one.check, one.subject) for one in judge_records(setup, facts)]
+
+    assert [subject for check, subject in found if check is Check.DKIM_DNS] == ["example.com"]
+    assert [subject for check, subject in found if check is Check.SPF] == ["example.com", "shop.example.com"]
+    assert [subject for check, subject in found if check is Check.DMARC] == ["example.com", "shop.example.com"]
+
+
 def test_an_address_by_itself_asks_dns_nothing() -> None:
     """Its domain is not SES's business."""
     setup = make_setup(senders=("a@example.com",))

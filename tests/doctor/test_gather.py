@@ -14,6 +14,7 @@ from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.cli.doctor import gather
 from tank_mailer.cli.doctor.gather import LAST_S, NOTHING_YET, Gathering
 from tank_mailer.cli.doctor.setup import setup_of
+from tank_mailer.core.checkup.catalogue import ABOUT
 from tank_mailer.core.checkup.finding import Area, Check, Level
 from tank_mailer.core.checkup.judge import judge
 from tank_mailer.core.checkup.seen import Known, NotAsked, Unreached
@@ -112,6 +113,15 @@ async def test_many_senders_are_not_all_asked_for(world: World) -> None:
     assert world.standin.state.counts.of("ses", "GetEmailIdentity") == 20
     unseen = [one for one in found if one.level is Level.UNSEEN and one.check is Check.IDENTITY]
     assert any("no time" in one.what for one in unseen)
+
+
+async def test_senders_of_one_domain_ask_for_it_once(world: World) -> None:
+    world.environ["TANK_ALLOWED_SENDERS"] = f"a@{DOMAIN},b@{DOMAIN}"
+
+    found = await world.findings(frozenset({Area.IDENTITIES}))
+
+    assert world.standin.state.counts.of("ses", "GetEmailIdentity") == 3
+    assert {one.level for one in found if ABOUT[one.check].area is Area.IDENTITIES} == {Level.OK}
 
 
 async def test_a_silent_ses_is_not_asked_for_each_sender(world: World) -> None:

@@ -233,6 +233,9 @@ async def test_metrics_know_what_is_on_and_what_is_not() -> None:
     assert set(before.values()) == {0}
     assert {name for name, _ in before} == set(AlertName)
     assert [key for key, count in after.items() if count] == [(AlertName.DEAD_LETTERS, Severity.WARNING)]
+    world.dead = 0
+    await alerts.once()
+    assert alerts.firing() == before
 
 
 # --- restarts --------------------------------------------------------------------------------------

@@ -7,14 +7,14 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 def commands() -> dict[str, set[str]]:
     """All of them with their options; a group's own go by `GROUP NAME`."""
-    root = get_command(app)
+    root = get_command(build())
     assert isinstance(root, TyperGroup)
     found = dict[str, set[str]]()
     for name, one in root.commands.items():

@@ -18,6 +18,7 @@ from tank_mailer.adapters.checkup_store import look_at_store
 from tank_mailer.adapters.clock import SystemClock
 from tank_mailer.adapters.database import Location
 from tank_mailer.cli.doctor.gather import Gathering
+from tank_mailer.cli.doctor.parts import parts_of
 from tank_mailer.cli.doctor.setup import setup_of, targets_of
 from tank_mailer.cli.doctor.show import render, summary
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, AsJson, EnvFile, environment, errors
@@ -36,7 +37,6 @@ from tank_mailer.settings.web import parse_resolver
 
 COLUMNS: Final = ("area", "check", "level", "subject", "what", "remedy")
 EVERY_S: Final = CALL_EVERY_S  # between two calls of the same operation of SES
-PARTS: Final = 8
 
 
 def doctor(
@@ -68,7 +68,7 @@ def doctor(
         found = list(_of_settings(error))
         _print(found, as_json=as_json, shows_all=True, is_ok=False)
         raise typer.Exit(EXIT_BAD_SETTINGS) from None
-    with progress_bar("Looking", total=PARTS, counts=False) as bar:
+    with progress_bar("Looking", total=len(parts_of(areas)), counts=False) as bar:
         found = asyncio.run(_examine(loaded, environment(), areas, lambda: bar.move(1)))
     chosen = [one for one in found if ABOUT[one.check].area in areas and (not only or area or one.check in only)]
     ill = is_ill(chosen, is_strict=strict)

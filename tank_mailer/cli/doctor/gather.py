@@ -15,6 +15,7 @@ from tank_mailer.adapters.checkup_sns import CheckupSns
 from tank_mailer.adapters.checkup_sqs import CheckupQueue
 from tank_mailer.adapters.checkup_store import look_at_store
 from tank_mailer.adapters.database import Location
+from tank_mailer.cli.doctor.parts import Part, parts_of
 from tank_mailer.core.checkup.actions import Standing, standings
 from tank_mailer.core.checkup.facts import Facts
 from tank_mailer.core.checkup.finding import Area
@@ -63,17 +64,16 @@ class Gathering:
     @property
     def parts(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """What is done side by side; rights are judged by what all the others came upon."""
-        rights, store = Area.RIGHTS, Area.STORE
-        needed: Sequence[tuple[Callable[[], Coroutine[Any, Any, None]], set[Area]]] = (
-            (self._probes, {Area.NETWORK}),
-            (self._key, set(Area) - {Area.SETTINGS, store}),
-            (self._account, {Area.ACCOUNT, rights, store}),
-            (self._events, {Area.EVENTS, rights}),
-            (self._queues, {Area.QUEUES, Area.EVENTS, rights, store}),
-            (self._identities, {Area.IDENTITIES, rights}),
-            (self._store, {store, Area.QUEUES, rights}),
-        )
-        return [part for part, areas in needed if areas & self.areas]
+        parts = {
+            Part.PROBES: self._probes,
+            Part.KEY: self._key,
+            Part.ACCOUNT: self._account,
+            Part.EVENTS: self._events,
+            Part.QUEUES: self._queues,
+            Part.IDENTITIES: self._identities,
+            Part.STORE: self._store,
+        }
+        return [parts[part] for part in parts_of(self.areas) if part in parts]
 
     async def run(self) -> Facts:
         """Look; in time."""
@@ -82,7 +82,7 @@ class Gathering:
             return self.facts
         tasks = [asyncio.create_task(self._part(part)) for part in self.parts]
         await self._within(tasks, self.whole_s - LAST_S)
-        if Area.RIGHTS not in self.areas:
+        if Part.SIMULATION not in parts_of(self.areas):
             return replace(self.facts, skew_s=self.asker.skew_s)
         left_s = max(1.0, self.whole_s - (asyncio.get_running_loop().time() - began_s))
         await self._within([asyncio.create_task(self._part(self._simulation))], left_s)

@@ -61,7 +61,7 @@ def daily(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Does mail get out, does more fail than last week, is all connected?
+    """Say whether mail gets out, more fails than last week, and all is connected.
 
     Success rate (accepted of ended jobs, delivered of accepted recipients),
     failures against the seven days before, running daemons, polls, pauses,
