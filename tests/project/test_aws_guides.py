@@ -13,7 +13,7 @@ from botocore import xform_name
 from botocore.session import Session
 from typer.testing import CliRunner
 
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 from tank_mailer.cli.send_test import EXPECTED, Type
 from tests.project.cloudformation import ROOT, template
 
@@ -62,9 +62,9 @@ def test_our_command_takes_it(parts: list[str]) -> None:
     """Parsed by the command line itself, and not carried out."""
     words = [PLACEHOLDERS.get(part, part) for part in parts[1:]]
     if "--help" in words:
-        assert CliRunner().invoke(app, words).exit_code == 0
+        assert CliRunner().invoke(build(), words).exit_code == 0
         return
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build())
     while commands := getattr(command, "commands", None):
         name, *words = words
         command = commands[name]

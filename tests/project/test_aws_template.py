@@ -17,8 +17,8 @@ from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner, Result
 
 from tank_mailer.adapters.sqs import SqsQueue
-from tank_mailer.cli import app
 from tank_mailer.cli import standin as command
+from tank_mailer.cli.program import build
 from tank_mailer.core.envelope import Policy as EventPolicy
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.eventbody import parse_event
@@ -486,7 +486,9 @@ def test_they_are_fetched_from_the_stack(
         monkeypatch.setenv(name, value)
 
     def run(name: str) -> Result:
-        return CliRunner().invoke(app, ["config", "from-stack", name, "--region", REGION], catch_exceptions=False)
+        return CliRunner().invoke(
+            build("config"), ["config", "from-stack", name, "--region", REGION], catch_exceptions=False
+        )
 
     done, none = run(STACK), run("web")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from typer.testing import CliRunner, Result
 
-from tank_mailer.cli import app
+from tank_mailer.cli.program import build
 from tests.project.cloudformation import ROOT
 from tests.whole.conftest import OpenSite, Site
 
@@ -25,7 +25,7 @@ def section(number: int) -> list[list[str]]:
 async def run(site: Site, command: Sequence[str]) -> Result:
     """In a thread: a command runs a loop of its own."""
     environment = site.environment | {"TANK_TEST_FROM": "test@example.com"}
-    return await asyncio.to_thread(CliRunner(env=environment).invoke, app, command, catch_exceptions=False)
+    return await asyncio.to_thread(CliRunner(env=environment).invoke, build(), command, catch_exceptions=False)
 
 
 async def test_the_five_tests_and_what_comes_back(open_site: OpenSite) -> None:
