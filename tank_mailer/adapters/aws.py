@@ -14,6 +14,7 @@ from tank_mailer import __version__
 from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
+    from types_aiobotocore_cloudformation import CloudFormationClient
     from types_aiobotocore_iam import IAMClient
     from types_aiobotocore_sesv2 import SESV2Client
     from types_aiobotocore_sqs import SQSClient
@@ -50,6 +51,7 @@ _FILE_NAMES: Mapping[str, str] = {
 }
 _CLIENT_NAMES = frozenset({
     "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_CLOUDFORMATION",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SES",
@@ -188,6 +190,26 @@ async def open_sqs(
         with told_as_settings():
             made = options(aws, "SQS", pool=pool, read_s=read_s, attempts=attempts)
             client = await stack.enter_async_context(make_session(aws, region=region).client("sqs", **made))
+        yield client
+
+
+@asynccontextmanager
+async def open_cloudformation(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator["CloudFormationClient"]:
+    """Open a client of CloudFormation, for a command that only asks.
+
+    Args:
+        aws: as for `open_clients`.
+        region: where the stack is; it goes before all other regions. None: where they say.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with told_as_settings():
+            where = {} if region is None else {"region_name": region}
+            made = options(aws, "CLOUDFORMATION", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            session = make_session(aws, region=None)
+            client = await stack.enter_async_context(session.client("cloudformation", **where, **made))
         yield client
 
 

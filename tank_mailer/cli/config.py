@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tank_mailer.cli.from_stack import from_stack
 from tank_mailer.cli.options import (
     EXIT_BAD_SETTINGS,
     AsJson,
@@ -34,7 +35,7 @@ from tank_mailer.settings import (
 
 __all__ = ["app", "print_faults"]
 
-app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True)
+app = typer.Typer(name="config", help="Show, check and fetch the settings.", no_args_is_help=True)
 
 UNSET: Final = "-"
 PIPE_WIDTH: Final = 500  # columns; for grep, nothing is to be folded
@@ -116,6 +117,13 @@ def check(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     print_warnings(loaded.warnings, errors())
     given = sum(not loaded.is_default(name) for name in NAMES)
     console.print(f"The settings are sound: {given} given, {len(NAMES) - given} by default.")
+
+
+app.command(
+    "from-stack",
+    epilog="Example: tank-mailer config from-stack tank-queues --region eu-west-1\n\n"
+    "Example, to look only: tank-mailer config from-stack tank-queues --output -",
+)(from_stack)
 
 
 def _value_of(loaded: Loaded, field: str) -> Any:  # noqa: ANN401  # settings are of many types

@@ -20,8 +20,16 @@ OUTBOUND: Final = "tank-outbound"
 PRIORITY: Final = "tank-priority"
 DEAD_LETTER: Final = "tank-dead-letter"
 EVENTS: Final = "tank-events"
-MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7: as in the template
-LETTERS_KEPT_S: Final = "1209600"  # 14 days, SQS's most
+TOPIC: Final = "tank-events"
+MAX_RECEIVE_COUNT: Final = 100  # DESIGN 5.7
+# What else config/aws/tank-mailer.yaml says of its queues; tests hold both together.
+OF_JOBS: Final = {
+    "VisibilityTimeout": "60",
+    "MessageRetentionPeriod": "864000",
+    "ReceiveMessageWaitTimeSeconds": "20",
+}
+OF_DEAD_LETTERS: Final = {"MessageRetentionPeriod": "1209600"}
+OF_EVENTS: Final = {**OF_JOBS, **OF_DEAD_LETTERS}
 SANDBOX_RATE, SANDBOX_QUOTA = 1.0, 200.0  # SES: what a new account may send
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -62,7 +70,7 @@ def standin(
     event_queue: Annotated[
         str, typer.Option(metavar="NAME", help="Gets the events of the first configuration set; '': none.")
     ] = EVENTS,
-    event_topic: Annotated[str, typer.Option(metavar="NAME", help="SNS topic in between.")] = "ses-events",
+    event_topic: Annotated[str, typer.Option(metavar="NAME", help="SNS topic in between.")] = TOPIC,
     raw_events: Annotated[bool, typer.Option("--raw-events", help="Events without the envelope of SNS.")] = False,
     fate: RuleTexts = [],  # noqa: B006 - as above
     region: Annotated[str, typer.Option(metavar="REGION", help="The region in its ARNs.")] = "eu-west-1",
@@ -111,8 +119,12 @@ def standin(
         refuse(str(error), EXIT_USAGE)
 
     def tell(running: "Standin") -> None:
-        if dead_letter_queue:
-            redrive(running, [name for name in jobs if name != dead_letter_queue], to=dead_letter_queue)
+        furnish(
+            running,
+            [name for name in jobs if name != dead_letter_queue],
+            dead_letters=dead_letter_queue,
+            events=event_queue,
+        )
         _tell(running, options, queue, priority_queue, as_json=as_json)
 
     async def until_stopped() -> None:
@@ -140,13 +152,18 @@ def no_port(error: OSError) -> str:
     return f"{error.strerror or error}; another --port, or --port 0 for a free one"
 
 
-def redrive(running: "Standin", names: Sequence[str], *, to: str) -> None:
-    """Give the queues a redrive policy; letters are kept for longer than jobs, or SQS drops them unseen."""
+def furnish(running: "Standin", jobs: Sequence[str], *, dead_letters: str, events: str) -> None:
+    """Give the queues, which are there, the attributes that those of the template have; "": there is none."""
     queues = running.state.queues
-    queues.change(queues.named(to), {"MessageRetentionPeriod": LETTERS_KEPT_S})
-    policy = {"deadLetterTargetArn": queues.named(to).queue.arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
-    for name in names:
-        queues.change(queues.named(name), {"RedrivePolicy": json.dumps(policy)})
+    of_jobs = dict(OF_JOBS)
+    if dead_letters:
+        policy = {"deadLetterTargetArn": queues.named(dead_letters).queue.arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+        of_jobs["RedrivePolicy"] = json.dumps(policy)
+        queues.change(queues.named(dead_letters), {**OF_DEAD_LETTERS})
+    for name in jobs:
+        queues.change(queues.named(name), {**of_jobs})
+    if events:
+        queues.change(queues.named(events), {**OF_EVENTS})
 
 
 def queue_url(running: "Standin", name: str) -> str:

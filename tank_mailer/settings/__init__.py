@@ -9,6 +9,7 @@ from tank_mailer.settings.load import (
     PROXIES,
     SECRET_NAMES,
     Loaded,
+    load_aws,
     load_settings,
 )
 from tank_mailer.settings.model import Settings
@@ -28,6 +29,7 @@ __all__ = [
     "Loaded",
     "Settings",
     "SettingsError",
+    "load_aws",
     "load_settings",
     "masked_url",
     "parse_listen",

@@ -116,6 +116,26 @@ def load_settings(
     )
 
 
+def load_aws(
+    env_file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    directory: Path = Path(),
+    container_secrets: Path = CONTAINER_SECRETS,
+) -> Mapping[str, str]:
+    """What `Loaded.aws` is, for a command that is there to find the other settings.
+
+    Raises:
+        SettingsError: a source cannot be read, or holds what no variable can.
+    """
+    notes = Notes()
+    secrets = [*_path(environ, "CREDENTIALS_DIRECTORY"), container_secrets]
+    found = _gather(_env_file(env_file, directory), environ, secrets=secrets, notes=notes)
+    if notes.faults:
+        raise SettingsError(tuple(notes.faults), tuple(notes.warnings))
+    return _for_the_sdk({name: one for name, one in found.items() if not name.startswith(PREFIX)})
+
+
 def _env_file(given: Path | None, directory: Path) -> Path | None:
     if given is not None:
         return given

@@ -164,6 +164,7 @@ def test_region_of(url: str, region: str | None) -> None:
         ),
         pytest.param({"AWS_ENDPOINT_URL_SQS": "http://sqs"}, "SESV2", None, id="not-anothers"),
         pytest.param({"AWS_ENDPOINT_URL_SES": "http://ses"}, "SESV2", None, id="nor-the-first-apis"),
+        pytest.param({"AWS_ENDPOINT_URL_CLOUDFORMATION": "http://cf"}, "CLOUDFORMATION", "http://cf", id="a-command-s"),
     ],
 )
 def test_endpoints(given: dict[str, str], service: str, endpoint: str | None) -> None:

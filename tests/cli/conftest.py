@@ -17,6 +17,7 @@ from tank_mailer.cli.options import environment
 from tank_mailer.cli.program import build
 from tank_mailer.standin import Standin, StandinOptions
 from tests.builders import make_body
+from tests.project import rights
 
 QUEUE = "jobs"
 T = TypeVar("T")
@@ -67,6 +68,7 @@ def standin(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
         monkeypatch.setattr(producer, "WAITS_S", (0.0, 0.0))
         yield standin
+        assert rights.recorded(standin.state.counts.shown()) - rights.allowed() - rights.FREE == set()
 
 
 @dataclass(frozen=True, slots=True)

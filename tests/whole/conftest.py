@@ -21,6 +21,7 @@ from tank_mailer.standin import AccountSettings, Standin, StandinOptions
 from tank_mailer.standin.queue import Place
 from tests.builders import make_body
 from tests.contract.postgres import run_server
+from tests.project import rights
 
 PATIENCE_S = 120.0
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
@@ -221,6 +222,7 @@ def open_site(tmp_path: Path) -> OpenSite:
                 yield site
             finally:
                 await site.close()
+            assert rights.recorded(standin.state.counts.shown()) - rights.allowed() - rights.FREE == set()
 
     return open_one
 

@@ -126,7 +126,7 @@ async def test_bounces_come_back_with_what_it_prints() -> None:
 
     assert [event["eventType"] for event in events] == ["Send", "Bounce"]
     assert events[1]["mail"]["messageId"] == sent["MessageId"]
-    assert given["TANK_EVENT_TOPIC_ARNS"] == "arn:aws:sns:eu-west-1:000000000000:ses-events"
+    assert given["TANK_EVENT_TOPIC_ARNS"] == "arn:aws:sns:eu-west-1:000000000000:tank-events"
     assert (given["TANK_CONFIGURATION_SET"], given["TANK_RAW_EVENTS"]) == ("mine", "true")
 
 

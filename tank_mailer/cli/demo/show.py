@@ -23,7 +23,7 @@ from tank_mailer.cli.demo.progress import Progress, progress_on
 from tank_mailer.cli.demo.result import Result, judge
 from tank_mailer.cli.demo.stage import PortTakenError, Stage, StalledError, set_up
 from tank_mailer.cli.options import errors, printable
-from tank_mailer.cli.standin import EVENTS, EXIT_OUTSIDE, EXIT_USAGE, STOP_SIGNALS
+from tank_mailer.cli.standin import EVENTS, EXIT_OUTSIDE, EXIT_USAGE, STOP_SIGNALS, TOPIC
 from tank_mailer.core.errors import StoreError
 from tank_mailer.standin import StandinOptions
 
@@ -90,7 +90,9 @@ class _Show:
     async def run(self, caller: Mapping[str, str]) -> int:
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
-        options = StandinOptions(port=self.wanted.port, identities=self.wanted.identities, event_queue=EVENTS)
+        options = StandinOptions(
+            port=self.wanted.port, identities=self.wanted.identities, event_queue=EVENTS, event_topic=TOPIC
+        )
         try:
             async with set_up(self.folder, self.play, options=options, caller=caller) as stage:
                 return await self._run_on(stage)

@@ -26,9 +26,9 @@ from tank_mailer.cli.standin import (
     OUTBOUND,
     PRIORITY,
     event_environment,
+    furnish,
     no_port,
     queue_url,
-    redrive,
     sdk_environment,
 )
 from tank_mailer.core.address import mailbox_key
@@ -189,7 +189,7 @@ async def set_up(
             raise PortTakenError(no_port(error)) from error
         for name in (DEAD_LETTER, OUTBOUND, PRIORITY):
             standin.state.queues.create(name, {})
-        redrive(standin, [OUTBOUND, PRIORITY], to=DEAD_LETTER)
+        furnish(standin, [OUTBOUND, PRIORITY], dead_letters=DEAD_LETTER, events=options.event_queue)
         web_server = await stack.enter_async_context(WebServer.start())
         settings = folder.settings(
             {
