@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tank_mailer.adapters.turns import SqlTurns
 from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
+from tank_mailer.daemon.reload import Hangup, Reload
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
 from tank_mailer.flows.stop import Stop, drain
@@ -30,11 +31,14 @@ FINISH_EVENTS_S = 25.0  # the last long polls end, what is in hand is written an
 FLUSH_EVENTS_S = 5.0  # at least, after a drain that took longer: supervisors wait for 60 s
 
 
-async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Path) -> int:
+async def run(
+    loaded: Loaded, *, reload: Callable[[], Loaded], environ: Mapping[str, str], state_directory: Path
+) -> int:
     """Send until a signal comes; return the exit code.
 
     Args:
         loaded: the settings.
+        reload: reads them again; raises SettingsError.
         environ: what systemd has to say to us.
         state_directory: where what is made once is kept.
 
@@ -44,6 +48,8 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
     settings = loaded.settings
     stop = Stop()
     stop.listen()
+    hangup = Hangup()
+    hangup.listen(stop)
     supervisor = Supervisor.of(environ)
     tell_settings(loaded)
     location = database.locate(settings.database_url.get_secret_value())
@@ -108,7 +114,15 @@ async def run(loaded: Loaded, *, environ: Mapping[str, str], state_directory: Pa
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
             )
-            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            reloading = Reload(
+                hangup=hangup,
+                load=reload,
+                loaded=loaded,
+                keys=clients.keys,
+                when_read=sending.hand.pauses.look_again,
+            )
+            async with _background(reloading.run()):
+                await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
     return 0
 
 
