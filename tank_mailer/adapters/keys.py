@@ -93,7 +93,7 @@ class Keys:
     """
 
     aws: Mapping[str, str] = field(repr=False)
-    source: Callable[[Mapping[str, str]], Source]
+    source: Callable[[Mapping[str, str]], Source] = field(repr=False)
     method: str = ""  # how the SDK calls the source; goes into its User-Agent
     _frozen: ReadOnlyCredentials | None = field(default=None, repr=False)
     _lease: RefreshableCredentials | None = field(default=None, repr=False)  # knows when `_frozen` runs out
@@ -201,7 +201,7 @@ class Keys:
                 source = self.source(self.aws)
                 self._files, self._stamp = source.files, _stamp_of(source.files)  # what changes from now on is seen
                 credentials = await source.read()
-                frozen = None if credentials is None else await credentials.get_frozen_credentials()
+                frozen = None if credentials is None else _whole(await credentials.get_frozen_credentials())
         except Exception as error:  # noqa: BLE001 - a helper that is missing, or answers rubbish, raises anything
             self._fail(error)
         else:
@@ -240,6 +240,15 @@ class Keys:
             return False
         self._stamped_s = now_s
         return _stamp_of(self._files) != self._stamp
+
+
+def _whole(frozen: ReadOnlyCredentials) -> ReadOnlyCredentials:
+    """A pair; the SDK itself checks one in a file, and takes half of one that it is given."""
+    halves = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key}
+    for name, value in halves.items():
+        if not value:
+            raise PartialCredentialsError(provider="explicit", cred_var=name)
+    return frozen
 
 
 def _stamp_of(files: tuple[Path, ...]) -> Stamp:

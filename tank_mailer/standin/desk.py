@@ -30,6 +30,7 @@ class Call:
     name: str  # what the path names
     body: bytes
     query: str = ""  # behind the path
+    key: str = ""  # that signed it
 
 
 def call_of(method: str, path: str, *, target: str, body: bytes, query: str = "") -> Call:
@@ -75,6 +76,7 @@ class Desk:
         return reply
 
     async def _answered(self, call: Call) -> Reply:
+        self._state.signers.admit(call.key, call.service)
         if call.operation == OLD_PROTOCOL:
             raise AwsError(
                 "UnsupportedOperation",

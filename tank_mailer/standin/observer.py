@@ -27,6 +27,8 @@ PUT    /_standin/account           change any of them: {{"max_send_rate": 14, "m
                                    "get_account_denied": false, "suppression_enabled": true}}
 GET    /_standin/identities        identities, and whether each is verified
 PUT    /_standin/identities/NAME   {{"verified": true}}
+GET    /_standin/keys              access keys, how many calls each has signed, and whether it is refused
+PUT    /_standin/keys/ID           {{"refused": "expired"}}, "invalid" or null
 GET    /_standin/counts            calls by operation and outcome; throttles with their times
 GET    /_standin/faults            the rules left
 POST   /_standin/faults            more rules: [{{"service": "ses", "operation": "SendEmail",
@@ -112,6 +114,15 @@ def _change_identity(state: State, asked: Asked) -> Reply:
     return observed(state.identities.verified)
 
 
+def _keys(state: State, _: Asked) -> Reply:
+    return observed(state.signers.shown())
+
+
+def _change_key(state: State, asked: Asked) -> Reply:
+    state.signers.change(asked.name, asked.changes())
+    return observed(state.signers.shown())
+
+
 def _counts(state: State, _: Asked) -> Reply:
     throttles = [asdict(throttle) for throttle in state.account.throttles]
     return observed({**state.counts.shown(), "accepted": len(state.mailbox.log), "throttles": throttles})
@@ -159,6 +170,8 @@ WORKS: Final[dict[tuple[str, str], Callable[[State, Asked], Reply]]] = {
     ("PUT", "account"): _change_account,
     ("GET", "identities"): _identities,
     ("PUT", "identities"): _change_identity,
+    ("GET", "keys"): _keys,
+    ("PUT", "keys"): _change_key,
     ("GET", "counts"): _counts,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_faults,

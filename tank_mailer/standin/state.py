@@ -15,6 +15,7 @@ from tank_mailer.standin.identities import ConfigurationSets, Identities
 from tank_mailer.standin.mailbox import Mailbox
 from tank_mailer.standin.options import StandinOptions
 from tank_mailer.standin.queues import Queues
+from tank_mailer.standin.signers import Signers
 from tank_mailer.standin.suppressed import SuppressionList
 from tank_mailer.standin.topics import Topics
 
@@ -37,6 +38,7 @@ class State:
     events: Events
     suppressed: SuppressionList
     control_plane: ControlPlane
+    signers: Signers
 
     @classmethod
     def of(cls, options: StandinOptions, clock: Clock) -> "State":
@@ -65,6 +67,7 @@ class State:
             ),
             suppressed=suppressed,
             control_plane=ControlPlane(clock=clock, is_strict=options.strict_control_plane),
+            signers=Signers(),
         )
         state.reset()
         return state
@@ -86,6 +89,7 @@ class State:
             self.queues.create(name, {})
         self.suppressed.clear()
         self.control_plane.clear()
+        self.signers.clear()
         self._reset_events()
 
     def _reset_events(self) -> None:
