@@ -6,7 +6,8 @@
 #
 # Installs by install.sh without a package index, times the way to the first mail, runs drill.sh, upgrades from the release
 # REF (a tag, a commit; without it the commit before the newest schema) under load and goes back, cuts the power in the
-# middle of sends, uninstalls. LAB_ROOT=/path keeps the root there and takes one that is there already.
+# middle of sends, uninstalls. LAB_ROOT=/path keeps the root there and takes one that is there already; LAB_ONLY="install
+# unit power_cut upgrade" does some of that.
 # Packages: systemd-container mmdebstrap. Docker's, other containers' and the host's own units are not touched.
 set -euo pipefail
 
@@ -42,7 +43,7 @@ make_root() {
     # Fetched by the Python that will install them; from here on there is no network.
     mkdir -p "$root/root/wheels"
     cp "$here/config/requirements.txt" "$root/root/"
-    chroot "$root" sh -ec 'python3 -m venv /tmp/v; PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+    env -u PIP_FIND_LINKS PIP_CERT=/etc/ssl/certs/ca-certificates.crt chroot "$root" sh -ec 'python3 -m venv /tmp/v
         /tmp/v/bin/pip --quiet --disable-pip-version-check download --dest /root/wheels -r /root/requirements.txt
         /tmp/v/bin/pip --quiet --disable-pip-version-check download --dest /root/wheels hatchling; rm -r /tmp/v'
 }
@@ -109,9 +110,20 @@ unpack() {
     [ -e "$root$2/systemd/install.sh" ] || cp "$here"/systemd/{install.sh,*.timer,tank-mailer-report.service} "$root$2/systemd/"
 }
 
+is_installed() {
+    [ ! -e "$root/opt/tank-mailer/current" ] || return 0
+    inside /root/new/systemd/install.sh >/dev/null 2>&1 || failed "install.sh"
+    write_settings
+    inside systemctl enable tank-mailer 2>/dev/null
+}
+
 # The stand-in on the machine's network, but none of its processes: a power cut does not reach it.
-serve() { # OPTION...
+stop_serving() {
     [ -z "$server" ] || { kill "$server"; wait "$server" 2>/dev/null || true; }
+    server=''
+}
+serve() { # OPTION...
+    stop_serving
     nsenter -t $holder -n chroot "$root" env -i PATH=/usr/bin:/bin LANG=C.UTF-8 \
         /opt/standin/bin/tank-mailer standin "$@" >"$work/standin" 2>&1 &
     server=$!
@@ -120,6 +132,10 @@ serve() { # OPTION...
 observe() { nsenter -t $holder -n chroot "$root" /opt/standin/bin/python -c "import json, urllib.request as u
 def get(what): return json.load(u.urlopen('$standin/_standin/' + what))
 $1"; }
+slow_down() { # SECONDS: that each mail waits for its answer, once it is accepted
+    observe 'rule = {"service": "ses", "operation": "SendEmail", "kind": "delay", "delay_s": '"$1"', "times": None}
+u.urlopen(u.Request("'$standin'/_standin/faults", method="POST", data=json.dumps([rule]).encode()))'
+}
 accepted() { observe 'log = get("log"); print(len(log), len({one["email_id"] for one in log}))' 2>/dev/null; }
 jobs_accepted() { accepted | cut -d' ' -f2; }
 have_accepted() { [ "$(jobs_accepted)" -ge "$1" ]; }
@@ -151,97 +167,114 @@ unpack HEAD /root/new 2.0.0
 unpack "$from" /root/old 1.0.0
 hold_network
 boot
-printf 'systemd %s, Python %s\n' "$(inside systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')" "$(inside python3 --version)"
+printf 'systemd %s, %s\n' "$(inside systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p')" "$(inside python3 --version)"
 
 # The stand-in's own program, so that what is installed below may come and go.
 inside sh -ec 'python3 -m venv /opt/standin
     /opt/standin/bin/pip --quiet install -r /root/requirements.txt
     /opt/standin/bin/pip --quiet install --no-deps /root/new' || failed "a stand-in"
-serve --rate 20
 
-start=$SECONDS
-inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh"; }
-installed=$SECONDS
-write_settings
-inside systemctl enable --now tank-mailer 2>/dev/null || failed "the first start"
-put first 1
-within 30 have_accepted 1 || failed "the first mail"
-passed "installed in $((installed - start)) s, without a package index; the first mail accepted $((SECONDS - start)) s after the beginning"
-inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh once more"; }
-grep -q "is there already" "$work/install" || failed "install.sh once more"
-passed "install.sh once more: nothing is built, the daemon is restarted"
+# From nothing to the first mail, and what systemd says of the units.
+drill_install() {
+    serve --rate 20
+    start=$SECONDS
+    inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh"; }
+    installed=$SECONDS
+    write_settings
+    inside systemctl enable --now tank-mailer 2>/dev/null || failed "the first start"
+    put first 1
+    within 30 have_accepted 1 || failed "the first mail"
+    passed "installed in $((installed - start)) s, without a package index; the first mail accepted $((SECONDS - start)) s after the beginning"
+    inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh once more"; }
+    grep -q "is there already" "$work/install" || failed "install.sh once more"
+    passed "install.sh once more: nothing is built, the daemon is restarted"
 
-score=$(inside systemd-analyze security --no-pager tank-mailer.service | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\) .*/\1/p')
-awk "BEGIN { exit !($score <= 1.5) }" || failed "the sandbox: $score"
-passed "systemd-analyze security: $score"
-inside systemd-analyze verify --man=no /etc/systemd/system/tank-mailer{,@,-report}.service \
-    /etc/systemd/system/tank-mailer-report.timer >"$work/verify" 2>&1
-[ ! -s "$work/verify" ] || { cat "$work/verify" >&2; failed "systemd-analyze verify"; }
-passed "systemd-analyze verify has nothing to say"
-inside systemctl stop tank-mailer
+    score=$(inside systemd-analyze security --no-pager tank-mailer.service | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\) .*/\1/p')
+    awk "BEGIN { exit !($score <= 1.5) }" || failed "the sandbox: $score"
+    passed "systemd-analyze security: $score"
+    inside systemd-analyze verify --man=no /etc/systemd/system/tank-mailer{,@,-report}.service \
+        /etc/systemd/system/tank-mailer-report.timer >"$work/verify" 2>&1
+    [ ! -s "$work/verify" ] || { cat "$work/verify" >&2; failed "systemd-analyze verify"; }
+    passed "systemd-analyze verify has nothing to say"
+    inside systemctl stop tank-mailer
+}
 
-kill "$server"; wait "$server" 2>/dev/null || true; server=''
-inside /root/new/systemd/drill.sh || failed "drill.sh"
+# What a customer can run, too; the stand-in is one of its own.
+drill_unit() {
+    is_installed
+    stop_serving
+    inside /root/new/systemd/drill.sh || failed "drill.sh"
+}
 
-# A power cut: everything dies at once, in the middle of sends that SES has taken and not answered yet.
-serve --rate 20 --ses-latency 500
-before=$(date +%s)
-inside systemctl start tank-mailer
-put cut 200
-for share in 40 100; do
-    within 120 have_accepted $share || failed "mails before the cut"
-    power_cut
-    boot
-    within 60 inside systemctl is-active --quiet tank-mailer || failed "it is not there after the boot"
-done
-# What was in flight waits for its event: the lease (80 s) first, and then the doubt's time, unless its event is there.
-within 400 have_accepted 200 || failed "jobs lost: $(accepted)"
-doubled=$(observe 'from collections import Counter
+# Everything dies at once, in the middle of sends that SES has taken and not answered yet.
+drill_power_cut() {
+    is_installed
+    serve --rate 20
+    slow_down 0.5
+    before=$(date +%s)
+    inside systemctl start tank-mailer
+    put cut 200
+    for share in 40 100; do
+        within 120 have_accepted $share || failed "mails before the cut"
+        power_cut
+        boot
+        within 60 inside systemctl is-active --quiet tank-mailer || failed "it is not there after the boot"
+    done
+    # What was in flight waits for its event: the lease (80 s) first, and then the doubt's time, unless its event is there.
+    within 400 have_accepted 200 || failed "jobs lost: $(accepted)"
+    doubled=$(observe 'from collections import Counter
 print(*[one for one, times in Counter(one["email_id"] for one in get("log")).items() if times > 1])')
-for one in $doubled; do
-    tank_mailer status "$one" --json | grep -q '"resends": *[1-9]' || failed "$one doubled, without a doubt"
-done
-passed "the power cut twice in the middle of sends: all 200 jobs accepted in the end, $(accepted) mails and jobs, doubled after a doubt: $(wc -w <<<"$doubled"); doubts settled by events: $(said "$before" doubt_settled)"
-inside systemctl stop tank-mailer
+    for one in $doubled; do
+        tank_mailer status "$one" --json | grep -q '"resends": *[1-9]' || failed "$one doubled, without a doubt"
+    done
+    passed "the power cut twice in the middle of sends: all 200 jobs accepted in the end, $(accepted) mails and jobs, doubled after a doubt: $(wc -w <<<"$doubled"); doubts settled by events: $(said "$before" doubt_settled)"
+    inside systemctl stop tank-mailer
+}
 
-# Upgrade and back, under load, on a ledger that the old release has made.
-inside sh -c '/root/new/systemd/install.sh uninstall && rm -rf /var/lib/tank-mailer' >/dev/null
-serve --rate 20
-inside /root/old/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh of $from"; }
-write_settings
-inside systemctl enable --now tank-mailer 2>/dev/null || failed "the start of $from"
-old=$(schema)
-put before 100
-within 60 have_accepted 20 || failed "mails by the old release"
-inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the upgrade"; }
-new=$(schema)
-[ "$old" != "$new" ] || failed "the schema is the same: $old"
-within 60 have_accepted 100 || failed "mails after the upgrade: $(accepted)"
-put between 100
-within 60 have_accepted 120 || failed "mails by the new release"
-inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the rollback"; }
-[ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 1.0.0" ] || failed "not the old release"
-within 60 have_accepted 200 || failed "mails after the rollback: $(accepted)"
-put after 50
-within 60 have_accepted 250 || failed "the old release on the new schema: $(accepted)"
-[ "$(accepted)" = "250 250" ] || failed "doubled: $(accepted)"
-tank_mailer status between-1 --json | grep -q '"state": *"accepted"' || failed "the ledger of the new release"
-passed "upgraded from schema $old to $new and back under load; the release before works on the new schema: $(accepted)"
-inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "forward again"; }
-[ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 2.0.0" ] || failed "not the new release"
-sed -i 's/2\.0\.0/2.0.1/' "$root/root/new/tank_mailer/__init__.py"
-inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "one release on"; }
-[ "$(inside ls /opt/tank-mailer | tr '\n' ' ')" = "2.0.0 2.0.1 bin current previous " ] || failed "$(inside ls /opt/tank-mailer)"
-passed "forward again, and one release on: the virtualenvs of the last two stay"
+# Upgrade and back, under load, on a ledger that the old release has made; and away with it.
+drill_upgrade() {
+    inside sh -c '/root/new/systemd/install.sh uninstall && rm -rf /var/lib/tank-mailer' >/dev/null
+    serve --rate 20
+    inside /root/old/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "install.sh of $from"; }
+    write_settings
+    inside systemctl enable --now tank-mailer 2>/dev/null || failed "the start of $from"
+    old=$(schema)
+    put before 100
+    within 60 have_accepted 20 || failed "mails by the old release"
+    inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the upgrade"; }
+    new=$(schema)
+    [ "$old" != "$new" ] || failed "the schema is the same: $old"
+    within 60 have_accepted 100 || failed "mails after the upgrade: $(accepted)"
+    put between 100
+    within 60 have_accepted 120 || failed "mails by the new release"
+    inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the rollback"; }
+    [ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 1.0.0" ] || failed "not the old release"
+    within 60 have_accepted 200 || failed "mails after the rollback: $(accepted)"
+    put after 50
+    within 60 have_accepted 250 || failed "the old release on the new schema: $(accepted)"
+    [ "$(accepted)" = "250 250" ] || failed "doubled: $(accepted)"
+    tank_mailer status between-1 --json | grep -q '"state": *"accepted"' || failed "the ledger of the new release"
+    passed "upgraded from schema $old to $new and back under load; the release before works on the new schema: $(accepted)"
+    inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "forward again"; }
+    [ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 2.0.0" ] || failed "not the new release"
+    sed -i 's/2\.0\.0/2.0.1/' "$root/root/new/tank_mailer/__init__.py"
+    inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "one release on"; }
+    [ "$(inside ls /opt/tank-mailer | tr '\n' ' ')" = "2.0.0 2.0.1 bin current previous " ] || failed "$(inside ls /opt/tank-mailer)"
+    passed "forward again, and one release on: the virtualenvs of the last two stay"
 
-inside /root/new/systemd/install.sh uninstall >/dev/null || failed "uninstall"
-if [ -e "$root/opt/tank-mailer" ] || [ ! -e "$root$settings" ] || [ ! -e "$root/var/lib/tank-mailer/tank-mailer.db" ]; then
-    failed "what uninstall leaves"
-fi
-[ -z "$(inside systemctl list-unit-files --no-legend 'tank-mailer*')" ] || failed "units after uninstall"
-inside /root/new/systemd/install.sh uninstall --purge >/dev/null || failed "uninstall --purge"
-for left in /opt/tank-mailer /etc/tank-mailer /var/lib/tank-mailer /etc/sysusers.d/tank-mailer.conf; do
-    [ ! -e "$root$left" ] || failed "$left is left"
+    inside /root/new/systemd/install.sh uninstall >/dev/null || failed "uninstall"
+    if [ -e "$root/opt/tank-mailer" ] || [ ! -e "$root$settings" ] || [ ! -e "$root/var/lib/tank-mailer/tank-mailer.db" ]; then
+        failed "what uninstall leaves"
+    fi
+    [ -z "$(inside systemctl list-unit-files --no-legend 'tank-mailer*')" ] || failed "units after uninstall"
+    inside /root/new/systemd/install.sh uninstall --purge >/dev/null || failed "uninstall --purge"
+    for left in /opt/tank-mailer /etc/tank-mailer /var/lib/tank-mailer /etc/sysusers.d/tank-mailer.conf; do
+        [ ! -e "$root$left" ] || failed "$left is left"
+    done
+    inside id tank-mailer >/dev/null 2>&1 && failed "the user is left"
+    passed "uninstall leaves settings and ledger, uninstall --purge nothing"
+}
+
+for drill in ${LAB_ONLY-install unit power_cut upgrade}; do
+    "drill_$drill"
 done
-inside id tank-mailer >/dev/null 2>&1 && failed "the user is left"
-passed "uninstall leaves settings and ledger, uninstall --purge nothing"
