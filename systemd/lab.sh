@@ -23,7 +23,7 @@ settings=/etc/tank-mailer/tank-mailer.env
 holder='' server='' machine=''
 
 passed() { printf 'passed: %s\n' "$1"; }
-failed() { printf 'FAILED: %s\n' "$1" >&2; inside journalctl -n 40 --no-pager -o cat -u 'tank-mailer*' >&2 || true; exit 1; }
+failed() { printf 'FAILED: %s\n' "$1" >&2; inside journalctl -n 12 --no-pager -o cat -u 'tank-mailer*' >&2 || true; exit 1; }
 within() {
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.3; done
@@ -99,6 +99,7 @@ clean_up() {
     rm -rf --one-file-system "$work"
 }
 trap clean_up EXIT
+trap 'exit 143' INT TERM
 
 # --- releases, jobs, mails ----------------------------------------------------------------------------------------------
 
@@ -152,6 +153,7 @@ put() { # ID COUNT
 write_settings() {
     printf '%s\n' "AWS_ENDPOINT_URL=$standin" AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=AKIDLAB AWS_SECRET_ACCESS_KEY=secret \
         "TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound" TANK_CONFIGURATION_SET=tank TANK_MIN_FREE_BYTES=0 \
+        TANK_IN_DOUBT_WAIT_S=60 \
         "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" \
         "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events" >"$root$settings"
 }
@@ -162,7 +164,7 @@ said() { inside journalctl -u tank-mailer -o cat --since="@$1" | grep -c "\"even
 # --- the drills ---------------------------------------------------------------------------------------------------------
 
 [ -e "$root/root/wheels" ] || make_root
-rm -rf "$root"/root/{old,new} "$root"/opt/standin
+rm -rf "$root"/root/{old,new} "$root"/opt/standin "$root"/opt/tank-mailer "$root"/var/lib/tank-mailer
 unpack HEAD /root/new 2.0.0
 unpack "$from" /root/old 1.0.0
 hold_network
@@ -220,7 +222,7 @@ drill_power_cut() {
         boot
         within 60 inside systemctl is-active --quiet tank-mailer || failed "it is not there after the boot"
     done
-    # What was in flight waits for its event: the lease (80 s) first, and then the doubt's time, unless its event is there.
+    # What was in flight: first its lease ends (80 s), then its event is there, or the time of a doubt goes by (60 s).
     within 400 have_accepted 200 || failed "jobs lost: $(accepted)"
     doubled=$(observe 'from collections import Counter
 print(*[one for one, times in Counter(one["email_id"] for one in get("log")).items() if times > 1])')
