@@ -3,6 +3,7 @@
 #
 #   systemd/install.sh                    install or upgrade; asks nothing, and may be run again at any time
 #   systemd/install.sh --again            the same, and the virtualenv anew: after an upgrade of the system's Python
+#   systemd/install.sh prepare            builds the virtualenv and changes nothing else: the rest takes seconds then
 #   systemd/install.sh rollback           back to the release before; again: forward
 #   systemd/install.sh uninstall          program and units; settings and ledger stay
 #   systemd/install.sh uninstall --purge  those and the user, too: with the ledger goes the list of who must not be mailed
@@ -105,8 +106,12 @@ install_release() {
     else
         build "$version"
     fi
+    if [ "$verb" = prepare ]; then
+        say "$base/$version is ready; $0 takes it into use"
+        return
+    fi
     if [ -n "$before" ] && [ "$before" != "$version" ]; then
-        check "$before" "$version"
+        look_before "$version"
         link previous "$before"
     fi
     use "$version"
@@ -120,16 +125,33 @@ install_release() {
     [ -n "$before" ] || next_steps
 }
 
-# Before anything is touched: this release may refuse a setting that the one before took. What neither can be content with
-# stands elsewhere, in a drop-in or a credential: then the daemon will say.
-check() { # BEFORE VERSION
-    if checked "$1" >/dev/null 2>&1 && ! checked "$2" >&2; then
-        fail 78 "nothing was changed; remedy: put $settings/tank-mailer.env right for $2, then $0 once more"
-    fi
+# as_service VERSION ARGUMENT...: with the settings and credentials that the unit and its drop-ins give to the daemon.
+as_service() {
+    program=$base/$1/bin/tank-mailer
+    shift
+    unit=$(running | head -n 1)
+    given=$(systemctl cat "${unit:-tank-mailer.service}" |
+        sed -n -E 's/^((Load|Set)Credential|Environment|EnvironmentFile)=(.+)$/--property=\1=\3/p')
+    set -f
+    old=$IFS
+    IFS='
+'
+    # shellcheck disable=SC2086 # a line, a word
+    systemd-run --quiet --collect --wait --pipe --property=User=tank-mailer --property=StateDirectory=tank-mailer \
+        --property=StateDirectoryMode=0700 --property="WorkingDirectory=$state" $given -- \
+        "$program" "$@" --env-file "$settings/tank-mailer.env"
+    IFS=$old
+    set +f
 }
-checked() {
-    runuser -u tank-mailer -- env -i PATH=/usr/bin:/bin STATE_DIRECTORY="$state" \
-        "$base/$1/bin/tank-mailer" config check --env-file "$settings/tank-mailer.env"
+
+# Before anything is touched: a release may refuse a setting that the one before took. Tables on PostgreSQL come before the
+# first daemon of the new release, and those of the old one work on them; on SQLite the daemon sees to it.
+look_before() { # VERSION
+    as_service "$1" config check >&2 ||
+        fail 78 "nothing was changed; remedy: put the settings right for $1, then $0 once more"
+    if as_service "$1" config show --json | grep -q '"postgresql+asyncpg:'; then
+        as_service "$1" db upgrade || fail 75 "nothing was changed; remedy: mend the database, then $0 once more"
+    fi
 }
 
 tidy() { # keeps this release and the one before
@@ -191,12 +213,12 @@ for word; do
     case $word in
     --again) again=yes ;;
     --purge) purge=yes ;;
-    install | rollback | uninstall) verb=$word ;;
-    *) fail 2 "$0 [--again] | rollback | uninstall [--purge]" ;;
+    install | prepare | rollback | uninstall) verb=$word ;;
+    *) fail 2 "$0 [install | prepare] [--again] | rollback | uninstall [--purge]" ;;
     esac
 done
 case $verb in
-install) install_release ;;
+install | prepare) install_release ;;
 rollback) roll_back ;;
 uninstall) uninstall ;;
 esac
