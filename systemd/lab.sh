@@ -23,7 +23,7 @@ settings=/etc/tank-mailer/tank-mailer.env
 holder='' server='' machine=''
 
 passed() { printf 'passed: %s\n' "$1"; }
-failed() { printf 'FAILED: %s\n' "$1" >&2; inside journalctl -n 12 --no-pager -o cat -u 'tank-mailer*' >&2 || true; exit 1; }
+failed() { printf 'FAILED: %s\n' "$1" >&2; [ -z "$(leader)" ] || inside journalctl -n 12 --no-pager -o cat -u 'tank-mailer*' >&2 || true; exit 1; }
 within() {
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.3; done
@@ -49,14 +49,15 @@ make_root() {
 }
 
 # A network namespace that outlives the machine, for the stand-in, which is "AWS" and must not lose its power as well.
+has_own_network() { [ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$holder/ns/net")" ]; }
 hold_network() {
     unshare --net sleep infinity &
     holder=$!
-    within 10 test "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$holder/ns/net)" || failed "a network of its own"
+    within 10 has_own_network || failed "a network of its own"
     nsenter -t $holder -n ip link set lo up
 }
 
-leader() { pgrep -P "$machine" | head -n 1; }
+leader() { [ -z "$machine" ] || pgrep -P "$machine" | head -n 1; }
 inside() {
     nsenter -t "$(leader)" -m -u -i -n -p -C -- env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         SYSTEMD_PAGER= SYSTEMD_COLORS=0 PIP_NO_INDEX=1 PIP_FIND_LINKS=/root/wheels "$@"
