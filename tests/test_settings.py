@@ -1026,7 +1026,9 @@ class Closed(type(Path())):  # type: ignore[misc]
 
 
 def test_a_working_directory_that_is_closed_has_no_file(nowhere: Path) -> None:
-    assert load_settings(None, NEEDED, directory=Closed(nowhere), container_secrets=nowhere / "secrets").settings
+    loaded = load_settings(None, NEEDED, directory=Closed(nowhere), container_secrets=nowhere / "secrets")
+
+    assert loaded.given == set(NEEDED)
 
 
 def test_a_file_that_may_not_be_read_says_who_has_to_let_whom(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
