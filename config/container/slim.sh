@@ -16,10 +16,12 @@ cd ../..
 rm -r boto3/data boto3/examples
 find botocore/data -name 'examples-1.json' -delete
 
-# Sources of what is compiled already, the libraries' own tests, and the languages that rich could print in colours.
+# Sources of what is compiled already, the libraries' own tests, databases that are none of ours, and the languages that rich
+# could print in colours.
 find . -type f \( -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.pyx' \
     -o -name '*.pyi' \) -delete
-rm -rf greenlet/tests sqlalchemy/testing alembic/testing asyncpg/_testbase pydantic/v1
+rm -rf greenlet/tests sqlalchemy/testing alembic/testing asyncpg/_testbase pydantic/v1 \
+    sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle
 find pygments/lexers -name '*.py' ! -name '__init__.py' ! -name '_mapping.py' ! -name 'python.py' ! -name 'special.py' -delete
 
 find . -type f -name '*.so' -exec strip --strip-unneeded {} +
