@@ -140,6 +140,7 @@ u.urlopen(u.Request("'$standin'/_standin/faults", method="POST", data=json.dumps
 }
 accepted() { observe 'log = get("log"); print(len(log), len({one["email_id"] for one in log}))' 2>/dev/null; }
 jobs_accepted() { accepted | cut -d' ' -f2; }
+cut_jobs() { observe 'print(len({one["email_id"] for one in get("log") if one["email_id"].startswith("cut-")}))'; }
 have_accepted() { [ "$(jobs_accepted)" -ge "$1" ]; }
 tank_mailer() { # as an administrator's shell has it
     inside runuser -u tank-mailer -- env STATE_DIRECTORY=/var/lib/tank-mailer \
@@ -220,7 +221,7 @@ drill_unit() {
 
 # Everything dies at once, in the middle of sends that SES has taken and not answered yet.
 drill_power_cut() {
-    local flying=0
+    local flying=0 end doubled
     is_installed
     serve --rate 20
     slow_down 0.5
@@ -233,16 +234,20 @@ drill_power_cut() {
         boot
         within 60 inside systemctl is-active --quiet tank-mailer || failed "it is not there after the boot"
     done
-    # What was in flight: first its lease ends (80 s), then its event is there, or the time of a doubt goes by (60 s) while
-    # later mails show that events do come.
-    put later 10
-    within 400 have_accepted 210 || failed "jobs lost: $(accepted)"
+    # What was in flight: its lease ends (80 s), then an event shows that it was accepted; or none comes, though a mail that was
+    # accepted after the lease has its event: then it is sent again. So mail goes on, as it does with a customer.
+    end=$((SECONDS + 400))
+    until [ "$(cut_jobs)" -ge 200 ]; do
+        [ $SECONDS -lt $end ] || failed "jobs lost: $(cut_jobs) of 200"
+        put "later-$SECONDS" 1
+        sleep 5
+    done
     doubled=$(observe 'from collections import Counter
 print(*[one for one, times in Counter(one["email_id"] for one in get("log")).items() if times > 1])')
     for one in $doubled; do
         tank_mailer status "$one" --json | grep -q '"resends": *[1-9]' || failed "$one doubled, without a doubt"
     done
-    passed "the power cut twice in the middle of sends ($flying in flight): all 210 jobs accepted in the end, mails and jobs: $(accepted)"
+    passed "the power cut twice in the middle of sends ($flying in flight): all 200 jobs accepted in the end; mails and jobs, with those that went on: $(accepted)"
     passed "  sent again after a doubt: $(ledger "select count(*) from jobs where resends > 0"), of these twice at SES: $(wc -w <<<"$doubled")"
     inside systemctl stop tank-mailer
 }
