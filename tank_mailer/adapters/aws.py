@@ -3,14 +3,18 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
+from aiobotocore.credentials import AioProcessProvider
 from aiobotocore.session import AioSession
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tank_mailer import __version__
+from tank_mailer.adapters.helper import start_helper
+from tank_mailer.adapters.keys import Keys, SdkCredentials, Source
 from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ _SESSION_NAMES: Mapping[str, str] = {
     "AWS_DEFAULT_REGION": "region_name",
     "AWS_REGION": "region_name",
 }
+_KEY_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _FILE_NAMES: Mapping[str, str] = {
     "AWS_CONFIG_FILE": "config_file",
     "AWS_SHARED_CREDENTIALS_FILE": "credentials_file",
@@ -69,9 +74,11 @@ class Clients:
     """One client for each kind of work; events have their own, so that a backlog of them keeps no job waiting.
 
     Attributes:
+        keys: that all of them sign with; new ones are taken while they stay open.
         quota: SES's first API, for where GetAccount may not be asked.
     """
 
+    keys: Keys
     receiving: "SQSClient"
     settling: "SQSClient"
     sending: "SESV2Client"
@@ -107,7 +114,9 @@ async def open_clients(
     async with AsyncExitStack() as stack:
         events_receiving = events_settling = None
         with told_as_settings():
-            session = make_session(aws, region=region)
+            keys = Keys(aws=aws, source=source_of)
+            await keys.start()
+            session = make_session(aws, region=region, keys=keys)
             receiving = await stack.enter_async_context(
                 session.client("sqs", **options(aws, "SQS", pool=POLLS, read_s=LONG_POLL_READ_TIMEOUT_S, attempts=1))
             )
@@ -128,7 +137,11 @@ async def open_clients(
                 settles = options(aws, "SQS", pool=EVENT_SETTLES, read_s=SETTLE_READ_TIMEOUT_S, attempts=2)
                 events_receiving = await stack.enter_async_context(session.client("sqs", **where, **polls))
                 events_settling = await stack.enter_async_context(session.client("sqs", **where, **settles))
-        yield Clients(receiving, settling, sending, quota, events_receiving, events_settling)
+        clients = Clients(keys, receiving, settling, sending, quota, events_receiving, events_settling)
+        for client in (receiving, settling, sending, quota, events_receiving, events_settling):
+            if client is not None:
+                keys.serve(client)
+        yield clients
 
 
 @asynccontextmanager
@@ -222,15 +235,59 @@ def told_as_settings() -> Iterator[None]:
         raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
 
 
-def make_session(aws: Mapping[str, str], *, region: str | None) -> Any:  # noqa: ANN401 - aioboto3 has no types
-    """A session out of the environment, a `.env` and the queue's own region, in this order."""
-    given = {parameter: aws[name] for name, parameter in _SESSION_NAMES.items() if name in aws}
+def source_of(aws: Mapping[str, str]) -> Source:
+    """Where the SDK looks for keys; by a session of its own, for one that was used knows the files as they were.
+
+    Args:
+        aws: as for `open_clients`.
+    """
     inner = AioSession()
+    session = make_session(aws, region=None, inner=inner)
+    resolver = inner.get_component("credential_provider")
+    if AioProcessProvider.METHOD in {provider.METHOD for provider in resolver.providers}:
+        profile = inner.get_config_variable("profile") or "default"
+        helper = AioProcessProvider(profile_name=profile, load_config=lambda: inner.full_config, popen=start_helper)
+        resolver.insert_before(AioProcessProvider.METHOD, helper)
+
+    async def read() -> SdkCredentials | None:
+        found: SdkCredentials | None = await session.get_credentials()
+        return found
+
+    files = () if aws.keys() & _KEY_NAMES else map(inner.get_config_variable, _FILE_NAMES.values())
+    return Source(files=tuple(Path(name).expanduser() for name in files if name), read=read)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnlyProvider:
+    """Stands where a session expects its chain of providers."""
+
+    keys: Keys
+
+    async def load_credentials(self) -> Keys:
+        return self.keys
+
+
+def make_session(
+    aws: Mapping[str, str], *, region: str | None, keys: Keys | None = None, inner: AioSession | None = None
+) -> Any:  # noqa: ANN401 - aioboto3 has no types
+    """A session out of the environment, a `.env` and the queue's own region, in this order.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+        keys: what its clients sign with; None: what the session itself finds, once and for all.
+        inner: a new session of the SDK below, for who has to do with it.
+    """
+    hidden = frozenset() if keys is None else _KEY_NAMES
+    given = {parameter: aws[name] for name, parameter in _SESSION_NAMES.items() if name in aws and name not in hidden}
+    inner = inner or AioSession()
     for name, variable in _FILE_NAMES.items():
         if name in aws:
             inner.set_config_variable(variable, aws[name])
     if "profile_name" in given:
         inner.set_config_variable("profile", given.pop("profile_name"))
+    if keys is not None:
+        inner.register_component("credential_provider", _OnlyProvider(keys))
     if "region_name" not in given and inner.get_config_variable("region") is None and region is not None:
         given["region_name"] = region
     return aioboto3.Session(botocore_session=inner, **given)

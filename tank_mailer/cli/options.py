@@ -1,7 +1,7 @@
 """What all commands share: options, and how they get their settings."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,6 +30,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 def environment() -> Mapping[str, str]:
     """The one place where the process environment is taken from."""
     return os.environ  # noqa: TID251
+
+
+def forget(names: Collection[str]) -> None:
+    """Take variables out of the process environment: the SDK looks there by itself, and would find old keys."""
+    for name in names:
+        os.environ.pop(name, None)  # noqa: TID251
 
 
 def settings_or_exit(env_file: Path | None) -> Loaded:

@@ -7,9 +7,9 @@ from pathlib import Path
 import typer
 
 from tank_mailer import daemon
-from tank_mailer.cli.options import EXIT_BAD_SETTINGS, EnvFile, environment, settings_or_exit
+from tank_mailer.cli.options import EXIT_BAD_SETTINGS, EnvFile, environment, errors, forget, print_faults
 from tank_mailer.core.errors import ConfigurationError
-from tank_mailer.settings import Loaded, SettingsError, load_settings
+from tank_mailer.settings import Loaded, SettingsError, Sources
 from tank_mailer.telemetry.log import configure_logging, get_logger
 
 log = get_logger()
@@ -20,12 +20,16 @@ EXIT_BUG = 1
 def run(env_file: EnvFile = None) -> None:
     """Send e-mail jobs until SIGTERM or SIGINT; a second signal ends at once.
 
+    SIGHUP: reads the settings again. New AWS keys count at once; other changes are named and wait for a restart.
+
     Exit codes: 0 stopped as asked, 1 a bug, 78 settings or surroundings that do not fit.
 
     Example: tank-mailer run --env-file /etc/tank-mailer/tank-mailer.env
     """
     environ = environment()
-    loaded = _settings(env_file)
+    sources = Sources.of(env_file, environ)
+    loaded = _settings(sources)
+    forget(sources.of_file)
     settings = loaded.settings
     at_terminal = sys.stdout.isatty() and loaded.is_default("TANK_LOG_FORMAT")
     output = configure_logging(
@@ -37,7 +41,9 @@ def run(env_file: EnvFile = None) -> None:
     )
     state_directory = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or "var")
     try:
-        work = daemon.run(loaded, environ=environ, state_directory=state_directory, flush=output.close)
+        work = daemon.run(
+            loaded, reload=sources.load, environ=environ, state_directory=state_directory, flush=output.close
+        )
         code = asyncio.run(work)
     except ConfigurationError as error:
         log.error("settings_refused", reason=error.reason, detail=error.detail)
@@ -53,14 +59,15 @@ def run(env_file: EnvFile = None) -> None:
     raise typer.Exit(code)
 
 
-def _settings(env_file: Path | None) -> Loaded:
+def _settings(sources: Sources) -> Loaded:
     """At a terminal faults are for reading; elsewhere they are log lines like all others."""
-    if sys.stderr.isatty():
-        return settings_or_exit(env_file)
     try:
-        return load_settings(env_file, environment())
+        return sources.load()
     except SettingsError as error:
-        with configure_logging(level="info", fmt="json", node="", journal="JOURNAL_STREAM" in environment()):
-            for fault in error.faults:
-                log.error("settings_refused", name=fault.name, problem=fault.problem, remedy=fault.remedy)
+        if sys.stderr.isatty():
+            print_faults(error, errors())
+        else:
+            with configure_logging(level="info", fmt="json", node="", journal="JOURNAL_STREAM" in environment()):
+                for fault in error.faults:
+                    log.error("settings_refused", name=fault.name, problem=fault.problem, remedy=fault.remedy)
         raise typer.Exit(EXIT_BAD_SETTINGS) from None

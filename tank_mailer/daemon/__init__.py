@@ -19,6 +19,7 @@ from tank_mailer.core.errors import StoreError
 from tank_mailer.daemon.alerting import AlertParts, assemble_alerting
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
+from tank_mailer.daemon.reload import Hangup, Reload
 from tank_mailer.daemon.sending import SendingParts, assemble_sending
 from tank_mailer.daemon.start import ready_store, tell_settings
 from tank_mailer.daemon.watching import WatchParts, assemble_watching
@@ -38,6 +39,7 @@ FLUSH_EVENTS_S = 5.0  # at least, after a drain that took longer: supervisors wa
 async def run(
     loaded: Loaded,
     *,
+    reload: Callable[[], Loaded],
     environ: Mapping[str, str],
     state_directory: Path,
     flush: Callable[[], None] = lambda: None,
@@ -46,6 +48,7 @@ async def run(
 
     Args:
         loaded: the settings.
+        reload: reads them again; raises SettingsError.
         environ: what systemd has to say to us.
         state_directory: where what is made once is kept, and the heartbeat.
         flush: writes out what is left of the log, before an end that is none of ours.
@@ -56,6 +59,8 @@ async def run(
     settings = loaded.settings
     stop = Stop()
     stop.listen()
+    hangup = Hangup()
+    hangup.listen(stop)
     supervisor = Supervisor.of(environ)
     tell_settings(loaded)
     location = database.locate(settings.database_url.get_secret_value())
@@ -112,6 +117,10 @@ async def run(
                 grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
                 meter=usage.add,
             )
+            reloading = Reload(
+                hangup=hangup, load=reload, loaded=loaded, keys=clients.keys, when_read=sending.hand.pauses.look_again
+            )
+            await stack.enter_async_context(_background(reloading.run()))
             nodes = await assemble_nodes(settings, sending, store=store, process=process)
             feedback = await assemble_feedback(
                 settings,

@@ -1,5 +1,6 @@
 """Every knob of the operator: names, forms, sources, faults."""
 
+from tank_mailer.settings.again import Changes, Sources, changes_of
 from tank_mailer.settings.faults import Fault, SettingsError
 from tank_mailer.settings.forms import MASK, masked_url
 from tank_mailer.settings.load import (
@@ -24,11 +25,14 @@ __all__ = [
     "NAMES",
     "PROXIES",
     "SECRET_NAMES",
+    "Changes",
     "Fault",
     "Listen",
     "Loaded",
     "Settings",
     "SettingsError",
+    "Sources",
+    "changes_of",
     "load_aws",
     "load_settings",
     "masked_url",

@@ -58,6 +58,7 @@ class Loaded:
     aws: Mapping[str, str]  # variables that the SDK does not see in the environment; holds secrets
     warnings: tuple[str, ...]
     given: frozenset[str]  # the TANK_* settings that somebody has set
+    hidden: frozenset[str] = frozenset()  # names of which a file says one thing, and the environment another
 
     def is_default(self, name: str) -> bool:
         """Whether nobody has set the variable `name`."""
@@ -84,7 +85,7 @@ def load_settings(
     """
     notes = Notes()
     found = _gather(
-        _env_file(env_file, directory),
+        find_env_file(env_file, directory),
         environ,
         secrets=[*_path(environ, "CREDENTIALS_DIRECTORY"), container_secrets],
         notes=notes,
@@ -113,6 +114,7 @@ def load_settings(
         aws=_for_the_sdk(aws),
         warnings=tuple(notes.warnings),
         given=frozenset(own) & NAMES.keys(),
+        hidden=frozenset(notes.hidden),
     )
 
 
@@ -130,17 +132,21 @@ def load_aws(
     """
     notes = Notes()
     secrets = [*_path(environ, "CREDENTIALS_DIRECTORY"), container_secrets]
-    found = _gather(_env_file(env_file, directory), environ, secrets=secrets, notes=notes)
+    found = _gather(find_env_file(env_file, directory), environ, secrets=secrets, notes=notes)
     if notes.faults:
         raise SettingsError(tuple(notes.faults), tuple(notes.warnings))
     return _for_the_sdk({name: one for name, one in found.items() if not name.startswith(PREFIX)})
 
 
-def _env_file(given: Path | None, directory: Path) -> Path | None:
+def find_env_file(given: Path | None, directory: Path) -> Path | None:
+    """The file that is read: the one that is named, or else `.env`, if there is one that can be seen."""
     if given is not None:
         return given
     usual = directory / ENV_FILE
-    return usual if usual.exists() else None
+    try:
+        return usual if usual.exists() else None
+    except OSError:  # a working directory that is another user's
+        return None
 
 
 def _path(environ: Mapping[str, str], name: str) -> list[Path]:
@@ -182,8 +188,8 @@ def _add(found: dict[str, Found], source: Mapping[str, Found], notes: Notes) -> 
     for name, one in source.items():
         if name in KEPT_FROM_KEYS and complete and name not in found:
             notes.warnings.append(f"{name} ({one.origin}) is left out: the AWS keys in use come from elsewhere")
-        else:
-            found.setdefault(name, one)
+        elif found.setdefault(name, one).is_exported and found[name].value != one.value:
+            notes.hidden.add(name)
 
 
 def _for_the_sdk(aws: Mapping[str, Found]) -> dict[str, str]:

@@ -35,6 +35,7 @@ class Notes:
 
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)  # names in a file of which the environment says otherwise
 
 
 def usable(found: Mapping[str, Found], notes: Notes) -> dict[str, Found]:
@@ -66,9 +67,10 @@ def read_env_file(path: Path, notes: Notes) -> dict[str, Found]:
         notes.faults.append(Fault(str(path), f"line {line} is not UTF-8", "save the file as UTF-8"))
         return {}
     except OSError as error:
-        notes.faults.append(
-            Fault(str(path), f"cannot be read: {error.strerror}", "give a readable file with --env-file"),
-        )
+        remedy = "give a readable file with --env-file"
+        if isinstance(error, PermissionError):
+            remedy = f"let the group of tank-mailer's user read it: chgrp tank-mailer {path} && chmod 640 {path}"
+        notes.faults.append(Fault(str(path), f"cannot be read: {error.strerror}", remedy))
         return {}
     found: dict[str, Found] = {}
     for binding in parse_stream(StringIO(text)):

@@ -36,6 +36,7 @@ class Call:
     body: bytes
     query: str = ""  # behind the path
     is_form: bool = False  # in the query protocol, answered in XML
+    key: str = ""  # that signed it
 
     @property
     def action(self) -> str:
@@ -100,6 +101,7 @@ class Desk:
         return reply
 
     async def _answered(self, call: Call) -> Reply:
+        self._state.signers.admit(call.key, call.service)
         if call.operation == OLD_PROTOCOL:
             raise AwsError(
                 "UnsupportedOperation",

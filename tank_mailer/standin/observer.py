@@ -30,6 +30,8 @@ PUT    /_standin/identities/NAME   {{"verified": true}}
 GET    /_standin/access            who calls, what is denied, how far the Date of answers is off
 PUT    /_standin/access            {{"denied": ["ses:GetEmailIdentity"] (or {{"sqs:SendMessage": "jobs"}}),
                                    "date_skew_s": 0}}
+GET    /_standin/keys              access keys, how many calls each has signed, and whether it is refused
+PUT    /_standin/keys/ID           {{"refused": "expired"}}, "invalid" or null
 GET    /_standin/counts            calls by operation and outcome; throttles with their times
 GET    /_standin/faults            the rules left
 POST   /_standin/faults            more rules: [{{"service": "ses", "operation": "SendEmail",
@@ -124,6 +126,15 @@ def _change_access(state: State, asked: Asked) -> Reply:
     return observed(state.access.shown())
 
 
+def _keys(state: State, _: Asked) -> Reply:
+    return observed(state.signers.shown())
+
+
+def _change_key(state: State, asked: Asked) -> Reply:
+    state.signers.change(asked.name, asked.changes())
+    return observed(state.signers.shown())
+
+
 def _counts(state: State, _: Asked) -> Reply:
     throttles = [asdict(throttle) for throttle in state.account.throttles]
     return observed({**state.counts.shown(), "accepted": len(state.mailbox.log), "throttles": throttles})
@@ -173,6 +184,8 @@ WORKS: Final[dict[tuple[str, str], Callable[[State, Asked], Reply]]] = {
     ("PUT", "identities"): _change_identity,
     ("GET", "access"): _access,
     ("PUT", "access"): _change_access,
+    ("GET", "keys"): _keys,
+    ("PUT", "keys"): _change_key,
     ("GET", "counts"): _counts,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_faults,

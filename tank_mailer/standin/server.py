@@ -24,6 +24,7 @@ from tank_mailer.standin.faults import Kind, Rule
 from tank_mailer.standin.observer import PREFIX, Asked, observe
 from tank_mailer.standin.options import StandinOptions
 from tank_mailer.standin.reply import Reply, page, ses_answer
+from tank_mailer.standin.signers import key_of
 from tank_mailer.standin.state import State
 
 MAX_BODY_BYTES = 80 * 1024 * 1024  # SES: 40 MB, in base64, in JSON, and some room to be refused in its own words
@@ -81,6 +82,7 @@ class Standin:
             return observe(self.state, request.method, what, Asked(name, int(since) if since.isdecimal() else 0, body))
         target = request.headers.get("X-Amz-Target", "")
         call = call_of(request.method, path, target=target, body=body, query=request.rel_url.raw_query_string)
+        call = replace(call, key=key_of(request.headers.get("Authorization", "")))
         self.state.counts.call(call.service, call.operation)
         rule = self.state.faults.strike(call.service, call.operation)
         if rule is not None:

@@ -16,6 +16,7 @@ from tank_mailer.standin.identities import ConfigurationSets, Identities
 from tank_mailer.standin.mailbox import Mailbox
 from tank_mailer.standin.options import StandinOptions
 from tank_mailer.standin.queues import Queues
+from tank_mailer.standin.signers import Signers
 from tank_mailer.standin.suppressed import SuppressionList
 from tank_mailer.standin.topics import Topics
 
@@ -39,6 +40,7 @@ class State:
     suppressed: SuppressionList
     control_plane: ControlPlane
     access: Access
+    signers: Signers
 
     @classmethod
     def of(cls, options: StandinOptions, clock: Clock) -> "State":
@@ -68,6 +70,7 @@ class State:
             suppressed=suppressed,
             control_plane=ControlPlane(clock=clock, is_strict=options.strict_control_plane),
             access=Access(account_id=options.account_id),
+            signers=Signers(),
         )
         state.reset()
         return state
@@ -91,6 +94,7 @@ class State:
             self.queues.create(name, {})
         self.suppressed.clear()
         self.control_plane.clear()
+        self.signers.clear()
         self._reset_events()
 
     def _reset_events(self) -> None:

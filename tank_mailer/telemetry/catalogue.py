@@ -45,7 +45,23 @@ LOG_EVENTS: Final = (
     LogEvent("daemon_draining", "info", "A stop signal came: no more receives.", ("timeout_s",)),
     LogEvent("daemon_stopped", "info", "All is settled or given back, but for what is `left`.", ("left",)),
     LogEvent(
-        "settings_refused", "error", "The settings cannot be used.", ("name", "problem", "remedy", "reason", "detail")
+        "settings_refused",
+        "error",
+        "The settings cannot be used. After SIGHUP those that were in force stay in force.",
+        ("name", "problem", "remedy", "reason", "detail"),
+    ),
+    LogEvent(
+        "settings_reloaded",
+        "info",
+        "SIGHUP: the settings were read again. `changed` counts at once, `restart_for` from the next start on.",
+        ("changed", "restart_for", "has_new_keys"),
+    ),
+    LogEvent("credentials_changed", "info", "AWS is asked with another key from now on.", ("origin", "key")),
+    LogEvent(
+        "credentials_unavailable",
+        "warning",
+        "AWS keys cannot be read or fetched; if `kept`, those that were in use still are.",
+        ("detail", "kept", "remedy"),
     ),
     LogEvent("setting_odd", "warning", "A setting that works, but may not be meant so.", ("detail",)),
     LogEvent(

@@ -31,6 +31,9 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 
 LIBRARY_LEVEL: Final = logging.WARNING  # below it botocore writes request bodies: addresses and mails
 
+# A source of keys that does not answer is no bug: `credentials_unavailable` says it in a line, without a traceback.
+TOLD_BY_US: Final = ("aiobotocore.credentials",)
+
 
 def get_logger() -> FilteringBoundLogger:
     """Give a logger that follows the set-up of the moment, also when made before it."""
@@ -108,3 +111,5 @@ def _listen_to_libraries() -> None:
             root.removeHandler(handler)
     root.addHandler(_LibraryHandler(level=LIBRARY_LEVEL))
     root.setLevel(LIBRARY_LEVEL)
+    for name in TOLD_BY_US:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

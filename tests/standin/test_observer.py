@@ -151,7 +151,7 @@ async def test_the_index_names_every_endpoint(http: aiohttp.ClientSession) -> No
     async with http.get("/_standin/") as answer:
         index = await answer.text()
 
-    for what in ("log", "emails", "account", "identities", "counts", "faults", "events", "topics", "reset"):
+    for what in ("log", "emails", "account", "identities", "keys", "counts", "faults", "events", "topics", "reset"):
         assert f"/_standin/{what}" in index
 
 
