@@ -133,7 +133,7 @@ def test_its_paths_are_the_units() -> None:
     script = SCRIPT.read_text(encoding="utf-8")
     program, settings, state = (f"{path}/bin/tank-mailer" if path.startswith("/opt") else path for path in PATHS)
 
-    assert f"ExecStart={program} run\n" in text
+    assert f"ExecStart={program} run --env-file {settings}/tank-mailer.env\n" in text
     assert f"EnvironmentFile=-{settings}/tank-mailer.env\n" in text
     assert f"EnvironmentFile=-{settings}/%i.env\n" in INSTANCE_UNIT.read_text(encoding="utf-8")
     assert "StateDirectory=tank-mailer\n" in text
