@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from typer.testing import Result
 
 from tank_mailer.adapters import copy_sqlite, database
@@ -254,11 +257,19 @@ def test_a_store_that_is_damaged_is_kept_and_replaced(run: Run, store: StoreFile
     assert ids(store.path) == ["order-1"]
 
 
+def take_back(store: Path, revision: str) -> None:
+    """Give it the tables of an earlier release."""
+    config = Config()
+    config.set_main_option("script_location", "tank_mailer:adapters/migrations")
+    engine = sa.create_engine(f"sqlite:///{store}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    engine.dispose()
+
+
 def test_an_older_one_is_brought_up_to_date(run: Run, store: StoreFile, backup: Path) -> None:
-    with closing(sqlite3.connect(backup, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE alerts")
-        connection.execute("DROP TABLE usage")
-        connection.execute("UPDATE alembic_version SET version_num = '0003'")
+    take_back(backup, "0003")
 
     result = run("db", "restore", str(backup), "--yes")
 

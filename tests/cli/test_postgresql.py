@@ -4,6 +4,7 @@ import asyncio
 import json
 import stat
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -19,7 +20,7 @@ from tests.contract.postgres import PostgresServer, run_server
 Run = Callable[..., Result]
 Bodies = Callable[[], list[str]]
 DATABASE = "commands"
-COPIED = "copied"
+_numbers = count(1)
 PUT_DEAD = """
 INSERT INTO jobs (email_id, state, content_hash, lane, queue_message_id, first_seen_at, updated_at, owner, attempt,
                   charged, resends, throttles, version, reason)
@@ -81,7 +82,18 @@ def test_an_operators_day(server: PostgresServer, run: Run, on_queue: Bodies, mo
     assert "dropped" in ask("refused", "list", "--kind", "dropped", "--domain", "example.org")
 
 
-def tables_of(server: PostgresServer, schema: str, *, database: str = COPIED) -> int:
+@pytest.fixture
+def copied(server: PostgresServer, run: Run, on_queue: Bodies, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a database that is ready, and is the commands' own; PostgreSQL's programs can be found."""
+    name = f"copied_{next(_numbers)}"
+    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {name}"))
+    monkeypatch.setenv("TANK_DATABASE_URL", server.url(name))
+    monkeypatch.setenv("PATH", f"{server.binaries}:{environment()['PATH']}")
+    run("db", "upgrade")
+    return name
+
+
+def tables_of(server: PostgresServer, schema: str, *, database: str) -> int:
     async def count() -> int:
         connection = await asyncpg.connect(server.dsn(database))
         try:
@@ -93,14 +105,8 @@ def tables_of(server: PostgresServer, schema: str, *, database: str = COPIED) ->
     return asyncio.run(count())
 
 
-def test_there_and_back(
-    server: PostgresServer, run: Run, on_queue: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_there_and_back(server: PostgresServer, run: Run, copied: str, tmp_path: Path) -> None:
     """By PostgreSQL's own programs; the tables that were there are kept in a schema of their own."""
-    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {COPIED}"))
-    monkeypatch.setenv("TANK_DATABASE_URL", server.url(COPIED))
-    monkeypatch.setenv("PATH", f"{server.binaries}:{environment()['PATH']}")
-    run("db", "upgrade")
     run("suppress", "add", "before@example.com")
     file = tmp_path / "backup.dump"
 
@@ -116,17 +122,13 @@ def test_there_and_back(
     assert [entry["address"] for entry in entries] == ["before@example.com"]
     audit = json.loads(run("audit", "list", "--json").stdout)["entries"]
     assert [one["action"] for one in audit] == ["db restore", "suppress add", "db upgrade"]
-    assert tables_of(server, "public_before_%") == tables_of(server, "public") > 10
+    kept, now = (tables_of(server, schema, database=copied) for schema in ("public_before_%", "public"))
+    assert kept == now > 10
 
 
 def test_a_restore_that_fails_leaves_the_store_as_it_was(
-    server: PostgresServer, run: Run, on_queue: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: PostgresServer, run: Run, copied: str, tmp_path: Path
 ) -> None:
-    name = "broken"
-    asyncio.run(execute(server.dsn("postgres"), f"CREATE DATABASE {name}"))
-    monkeypatch.setenv("TANK_DATABASE_URL", server.url(name))
-    monkeypatch.setenv("PATH", f"{server.binaries}:{environment()['PATH']}")
-    run("db", "upgrade")
     run("suppress", "add", "a@example.com")
     file = tmp_path / "backup.dump"
     run("db", "backup", str(file))
@@ -138,21 +140,17 @@ def test_a_restore_that_fails_leaves_the_store_as_it_was(
 
     assert [result.exit_code for result in results] == [75, 3, 3], [result.output for result in results]
     assert all("pg_restore: error: " in result.stderr for result in results)
-    assert tables_of(server, "public_before_%", database=name) == 0
+    assert tables_of(server, "public_before_%", database=copied) == 0
     assert json.loads(run("suppress", "list", "--json").stdout)["entries"][0]["address"] == "a@example.com"
 
 
-def test_nodes_at_work_are_not_restored_under(
-    server: PostgresServer, run: Run, on_queue: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("TANK_DATABASE_URL", server.url(COPIED))
-    monkeypatch.setenv("PATH", f"{server.binaries}:{environment()['PATH']}")
+def test_nodes_at_work_are_not_restored_under(server: PostgresServer, run: Run, copied: str, tmp_path: Path) -> None:
     file = tmp_path / "backup.dump"
     run("db", "backup", str(file))
     view = json.dumps(make_node().shape())
     now = "extract(epoch FROM clock_timestamp())"
     sql = f"INSERT INTO nodes (process, node, seen_at, view) VALUES ('mail-1/p', 'mail-1', {now}, $1)"  # noqa: S608
-    asyncio.run(execute(server.dsn(COPIED), sql, view))
+    asyncio.run(execute(server.dsn(copied), sql, view))
 
     result = run("db", "restore", str(file), "--yes")
 
@@ -161,10 +159,10 @@ def test_nodes_at_work_are_not_restored_under(
 
 
 def test_without_postgresqls_programs_the_command_is_told(
-    server: PostgresServer, run: Run, on_queue: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: PostgresServer, run: Run, copied: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With everything in it but the password."""
-    monkeypatch.setenv("TANK_DATABASE_URL", server.url(COPIED).replace("tank@", "tank:hunter2@"))
+    monkeypatch.setenv("TANK_DATABASE_URL", server.url(copied).replace("tank@", "tank:hunter2@"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
     result = run("db", "backup", str(tmp_path / "backup.dump"))
@@ -172,7 +170,7 @@ def test_without_postgresqls_programs_the_command_is_told(
     assert result.exit_code == 75
     said = "pg_dump --no-owner --no-privileges --format=custom --schema=public"
     assert said in result.stderr
-    assert f"--host=127.0.0.1 --port={server.port} --username=tank --dbname={COPIED}" in result.stderr
+    assert f"--host=127.0.0.1 --port={server.port} --username=tank --dbname={copied}" in result.stderr
     assert "hunter2" not in result.stderr
     assert list(tmp_path.glob("*dump*")) == []
 
