@@ -1017,6 +1017,32 @@ def test_a_directory_that_cannot_be_listed_is_asked_for_names(nowhere: Path) -> 
     assert loaded.settings.hash_key == SecretStr("0123456789abcdef")
 
 
+class Closed(type(Path())):  # type: ignore[misc]
+    """Below a directory that may not be entered: another user's, or a tmpfs of root's."""
+
+    @override
+    def exists(self, **_: bool) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+
+def test_a_working_directory_that_is_closed_has_no_file(nowhere: Path) -> None:
+    loaded = load_settings(None, NEEDED, directory=Closed(nowhere), container_secrets=nowhere / "secrets")
+
+    assert loaded.given == set(NEEDED)
+
+
+def test_a_file_that_may_not_be_read_says_who_has_to_let_whom(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root systemd reads it, and the daemon, at a reload, as itself."""
+    file = write(nowhere / "mailer.env", "")
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    assert "chmod 640" in faults(nowhere, file)[str(file)].remedy
+
+
 def test_an_error_names_what_is_wrong(nowhere: Path) -> None:
     with pytest.raises(SettingsError, match="TANK_MAX_PARALLEL: '0': should be greater than 0"):
         load(nowhere, TANK_MAX_PARALLEL="0")

@@ -1,4 +1,4 @@
-"""Settings that are read again: what a file has put into the environment may change, the environment itself does not."""
+"""Settings that are read again: what a file has put into the environment may change, the rest of it does not."""
 
 from pathlib import Path
 

@@ -104,6 +104,10 @@ async def run(
                 process=process,
                 grants=SqlGrants(engine=engine, clock=clock, process=owner) if isinstance(clock, SharedClock) else None,
             )
+            reloading = Reload(
+                hangup=hangup, load=reload, loaded=loaded, keys=clients.keys, when_read=sending.hand.pauses.look_again
+            )
+            await stack.enter_async_context(_background(reloading.run()))
             nodes = await assemble_nodes(settings, sending, store=store, process=process)
             feedback = await assemble_feedback(
                 settings,
@@ -114,15 +118,7 @@ async def run(
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
             )
-            reloading = Reload(
-                hangup=hangup,
-                load=reload,
-                loaded=loaded,
-                keys=clients.keys,
-                when_read=sending.hand.pauses.look_again,
-            )
-            async with _background(reloading.run()):
-                await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
+            await _work(sending, nodes, feedback, settings, supervisor=supervisor, stop=stop, shown=location.shown)
     return 0
 
 

@@ -119,11 +119,14 @@ def load_settings(
 
 
 def find_env_file(given: Path | None, directory: Path) -> Path | None:
-    """The file that is read: the one that is named, or else `.env`, if there is one."""
+    """The file that is read: the one that is named, or else `.env`, if there is one that can be seen."""
     if given is not None:
         return given
     usual = directory / ENV_FILE
-    return usual if usual.exists() else None
+    try:
+        return usual if usual.exists() else None
+    except OSError:  # a working directory that is another user's
+        return None
 
 
 def _path(environ: Mapping[str, str], name: str) -> list[Path]:

@@ -48,20 +48,15 @@ class Helper:
 
     @property
     def variables(self) -> dict[str, str]:
-        command = f"{sys.executable} {self.folder / 'helper.py'}"
-        (self.folder / "config").write_text(f"[default]\ncredential_process = {command}\n")
-        (self.folder / "helper.py").write_text(
-            "import pathlib, sys\n"
-            f"here = pathlib.Path({str(self.folder)!r})\n"
-            "with (here / 'runs').open('a') as runs:\n"
-            "    runs.write('.')\n"
-            "text = (here / 'answer').read_text()\n"
-            "sys.exit(text) if text.startswith('no') else print(text)\n"
+        (self.folder / "config").write_text(f"[default]\ncredential_process = /bin/sh {self.folder / 'helper.sh'}\n")
+        (self.folder / "helper.sh").write_text(
+            f'cd "{self.folder}" && printf . >>runs && read -r text <answer && echo "$text"\n'
+            'case $text in no*) echo "$text" >&2; exit 1 ;; esac\n'
         )
         return {"AWS_CONFIG_FILE": str(self.folder / "config")}
 
     def answers(self, text: str) -> None:
-        (self.folder / "answer").write_text(text)
+        (self.folder / "answer").write_text(f"{text}\n")
 
     def hands_out(self, key: str, *, until: timedelta | None = HOUR) -> None:
         answer = {"Version": 1, "AccessKeyId": key, "SecretAccessKey": f"secret-of-{key}", "SessionToken": "token"}
@@ -106,9 +101,10 @@ class Office:
 class Static:
     key: str
     method: str = "static"
+    given: ReadOnlyCredentials | None = None
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        return frozen(self.key)
+        return self.given or frozen(self.key)
 
 
 def frozen(key: str) -> ReadOnlyCredentials:
@@ -241,6 +237,32 @@ async def test_nothing_is_signed_with_keys_that_have_run_out(
         await clients.sending.get_account()
 
     assert standin.state.signers.calls == {"ASIATWO": 1}
+
+
+async def test_keys_that_have_run_out_without_others_send_nothing(
+    open_clients: Any, standin: Standin, helper: Helper
+) -> None:
+    """A definite end before anything left: no job is in doubt for it."""
+    helper.hands_out("ASIAONE", until=timedelta(seconds=-1))
+    async with open_clients(**helper.variables) as clients:
+        helper.answers("no certificate")
+        with pytest.raises(CredentialRetrievalError):
+            await clients.sending.get_account()
+
+    assert standin.state.signers.calls == {}
+
+
+async def test_keys_run_out_while_their_helper_fails(
+    open_clients: Any, standin: Standin, helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper.hands_out("ASIAONE")
+    async with open_clients(**helper.variables) as clients:
+        helper.answers("no certificate")
+        monkeypatch.setattr(clients.keys._lease, "_time_fetcher", lambda: datetime.now(UTC) + 2 * HOUR)
+        with pytest.raises(CredentialRetrievalError, match="run out"):
+            await clients.sending.get_account()
+
+    assert standin.state.signers.calls == {}
 
 
 @pytest.mark.parametrize(
@@ -387,6 +409,19 @@ async def test_a_long_poll_goes_on_over_a_change(open_clients: Any, standin: Sta
         answer = await poll
 
     assert [message["Body"] for message in answer["Messages"]] == ["late"]
+
+
+# --- what else the SDK asks ------------------------------------------------------------------------
+
+
+async def test_the_account_is_told_where_a_source_knows_it() -> None:
+    with_account = ReadOnlyCredentials("AKIDONE", "secret", None, "123456789012")
+    of = keys_of(Office([Static("AKIDONE", given=with_account)]))
+
+    assert await of.get_account_id() is None  # there are no keys yet
+    await of.start()
+
+    assert await of.get_account_id() == of.get_deferred_property("account_id")() == "123456789012"
 
 
 # --- one look at a time ----------------------------------------------------------------------------
