@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import re
+import subprocess
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,11 @@ TEMPLATE = ROOT / "config" / "aws" / "queues.json"
 POLICY = ROOT / "config" / "aws" / "iam-policy.json"
 LOCK = ROOT / "config" / "requirements.txt"
 UNIT = ROOT / "systemd" / "tank-mailer.service"
+REPORT_UNIT = ROOT / "systemd" / "tank-mailer-report.service"
+REPORT_TIMER = ROOT / "systemd" / "tank-mailer-report.timer"
+HELPER_DROPIN = ROOT / "systemd" / "credential-process.conf"
+SCRIPTS = (*(ROOT / "systemd").glob("*.sh"), *(ROOT / "config").rglob("*.sh"))
+SLIM = ROOT / "config" / "container" / "slim.sh"
 INSTANCE_UNIT = ROOT / "systemd" / "tank-mailer@.service"
 COMPOSE = ROOT / "config" / "nodes" / "compose.yaml"
 INSTALL = ROOT / "docs" / "install.md"
@@ -95,6 +101,33 @@ def test_the_build_sees_no_secrets() -> None:
 
     assert rules[0] == "*"
     assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == copied
+
+
+def test_the_image_keeps_the_sdk_s_models_of_all_that_is_called() -> None:
+    """Without its model a client cannot be made; the others are half of the SDK."""
+    (listed,) = re.findall(r"^ +(sqs \| .*)\) ;;$", SLIM.read_text(encoding="utf-8"), re.MULTILINE)
+    kept = set(listed.split(" | "))
+    called = {
+        call.args[0].value
+        for path in (ROOT / "tank_mailer").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "client"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert {"sqs", "sesv2"} <= called <= kept
+    assert {"sts", "sso", "sso-oidc"} <= kept  # where the SDK gets keys of roles and of single sign-on
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_can_be_read_by_its_shell(path: Path) -> None:
+    shell = path.read_text(encoding="utf-8").partition("\n")[0].rpartition("/")[2].removeprefix("env ")
+
+    assert shell in {"sh", "bash"}
+    assert subprocess.run([shell, "-n", path], capture_output=True, check=False).stderr == b""
 
 
 def test_docker_waits_longer_than_a_drain() -> None:
@@ -179,6 +212,51 @@ def test_an_instance_is_the_unit_but_for_its_name() -> None:
         ("EnvironmentFile", "-/etc/tank-mailer/%i.env"),
         ("SyslogIdentifier", "tank-mailer@%i"),
     ]
+
+
+def test_what_is_read_at_the_start_is_read_again_at_a_reload() -> None:
+    """Nobody is told by systemd where a variable is from: the daemon has to know the file."""
+    for path in (UNIT, INSTANCE_UNIT, REPORT_UNIT):
+        unit = directives(path)
+        (start,) = [value for key, value in unit if key == "ExecStart"]
+        common = next(value for key, value in unit if key == "EnvironmentFile")
+        assert start.split(" --env-file ")[1] == common.removeprefix("-")
+    assert dict(directives(UNIT))["ExecReload"] == "/bin/sh -c 'kill -HUP $MAINPID'"
+
+
+def sandbox(path: Path) -> list[tuple[str, str]]:
+    text = path.read_text(encoding="utf-8")
+    return re.findall(
+        r"^([A-Za-z]+)=(.*)$", text[text.index("# --- Sandbox") :].partition("[Install]")[0], re.MULTILINE
+    )
+
+
+def test_the_report_is_the_service_s() -> None:
+    """The same user, store, settings and sandbox: it reads the daemon's ledger."""
+    unit, report = directives(UNIT), directives(REPORT_UNIT)
+    same = ("User", "Group", "EnvironmentFile", "StateDirectory", "StateDirectoryMode", "WorkingDirectory")
+
+    assert sandbox(REPORT_UNIT) == sandbox(UNIT) != []
+    assert [one for one in unit if one[0] in same] == [one for one in report if one[0] in same]
+
+
+def test_only_a_report_that_could_not_be_had_is_tried_again() -> None:
+    report = dict(directives(REPORT_UNIT))
+
+    assert (report["Type"], report["Restart"]) == ("oneshot", "on-failure")
+    assert report["RestartPreventExitStatus"] == "1 2 3 78"  # all but 75
+    assert report["ExecStart"].split()[1:3] == ["report", "daily"]
+
+
+def test_the_timer_makes_up_for_a_morning_that_was_missed() -> None:
+    timer = dict(directives(REPORT_TIMER))
+
+    assert timer["Persistent"] == "yes"
+    assert timer["WantedBy"] == "timers.target"
+
+
+def test_a_helper_widens_the_sandbox_by_nothing_else() -> None:
+    assert {key for key, _ in directives(HELPER_DROPIN)} == {"Environment", "ExecPaths"}
 
 
 def test_what_an_instance_sets_goes_before_what_all_share() -> None:
