@@ -21,6 +21,13 @@ from tank_mailer.core.putback import Surroundings, recipients_of
 REDRIVE = "dlq redrive"  # in the record of changes
 DROP = "dlq drop"
 MAX_RAW_BYTES = 65_536  # DESIGN 3: so much of a text is kept
+_IN_THE_LEDGER_ALONE = (
+    asides.c.kind == State.DEAD.value,
+    asides.c.requeued_at.is_(None),
+    jobs.c.state == State.DEAD.value,
+    jobs.c.copied_at.is_(None),
+    jobs.c.queue_message_id == asides.c.queue_message_id,
+)
 
 
 async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
@@ -28,13 +35,7 @@ async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
     query = (
         sa.select(asides, jobs.c.attempt, jobs.c.first_seen_at)
         .join(jobs, jobs.c.email_id == asides.c.email_id)
-        .where(
-            asides.c.kind == State.DEAD.value,
-            asides.c.requeued_at.is_(None),
-            jobs.c.state == State.DEAD.value,
-            jobs.c.copied_at.is_(None),
-            jobs.c.queue_message_id == asides.c.queue_message_id,
-        )
+        .where(*_IN_THE_LEDGER_ALONE)
         .order_by(asides.c.at.desc(), asides.c.queue_message_id)
     )
     async with reading(desk) as connection:
@@ -53,6 +54,13 @@ async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
         )
         for record in found
     ]
+
+
+async def count_ledger_letters(desk: Desk) -> int:
+    """How many there are of those."""
+    query = sa.select(sa.func.count()).select_from(asides).join(jobs, jobs.c.email_id == asides.c.email_id)
+    async with reading(desk) as connection:
+        return await connection.scalar(query.where(*_IN_THE_LEDGER_ALONE)) or 0
 
 
 async def surroundings(

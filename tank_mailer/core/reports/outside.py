@@ -17,6 +17,7 @@ from tank_mailer.core.view import NodeView
 POLLED_WITHIN_S: Final = 60.0  # a long poll takes 20 s; after a minute something is wrong (issue 5: /readyz)
 OLD_KEY: Final = timedelta(days=90)  # aws-facts 8.3
 DEAD_LETTERS: Final = "dead letters"
+LEDGER_ALONE: Final = "(the ledger alone)"  # DESIGN 5.8: no queue, too large for it, or denied
 ASK_MORE: Final = "ask AWS for a higher quota: tank-mailer report quota-request"
 
 
@@ -121,7 +122,7 @@ class Outside:
 def connection(nodes: Nodes, outside: Outside, now: datetime) -> Section:
     """Is a daemon running, does it poll, what is paused, what does AWS say, what waits."""
     checks = [_daemon(nodes), *_polls(nodes, now), *_pauses(nodes), *account_checks(outside.account)]
-    checks += [check for one in outside.queues if (check := _queue(one)) is not None]
+    checks += [*_unknown_queues(outside.queues), *_dead_letters(outside.queues)]
     return Section("connection", "Connection", checks=checks, tables=[_depths(outside.queues)])
 
 
@@ -199,19 +200,25 @@ def _rate(account: AccountStanding) -> Check:
     return Check("rate", "rate", Mark.TOLD, said, account.max_send_rate)
 
 
-def _queue(one: QueueDepth) -> Check | None:
-    """A line for what is wrong; how deep a queue is stands in the table."""
-    key = f"queue_{one.role.replace(' ', '_')}"
-    match one.depth:
-        case NotKnown():
-            return one.depth.check(key, one.role)
-        case (visible, hidden) if one.role == DEAD_LETTERS and visible + hidden:
-            remedy = "tank-mailer dlq list"
-            return Check(key, one.role, Mark.WARN, f"{visible + hidden:,} wait for a person", visible + hidden, remedy)
-        case (visible, hidden) if one.role == DEAD_LETTERS:
-            return Check(key, one.role, Mark.GOOD, "none", 0)
-        case _:
-            return None
+def _unknown_queues(queues: Sequence[QueueDepth]) -> list[Check]:
+    """A line for each that tells nothing; how deep the others are stands in the table."""
+    return [
+        one.depth.check(f"queue_{one.role.replace(' ', '_')}", one.role)
+        for one in queues
+        if isinstance(one.depth, NotKnown)
+    ]
+
+
+def _dead_letters(queues: Sequence[QueueDepth]) -> list[Check]:
+    """One line for all places where they lie."""
+    depths = [one.depth for one in queues if one.role == DEAD_LETTERS and not isinstance(one.depth, NotKnown)]
+    if not depths:
+        return []
+    count = sum(visible + hidden for visible, hidden in depths)
+    key = "queue_dead_letters"
+    if not count:
+        return [Check(key, DEAD_LETTERS, Mark.GOOD, "none", 0)]
+    return [Check(key, DEAD_LETTERS, Mark.WARN, f"{count:,} wait for a person", count, "tank-mailer dlq list")]
 
 
 def _depths(queues: Sequence[QueueDepth]) -> Table:
