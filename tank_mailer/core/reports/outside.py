@@ -18,6 +18,7 @@ POLLED_WITHIN_S: Final = 60.0  # a long poll takes 20 s; after a minute somethin
 OLD_KEY: Final = timedelta(days=90)  # aws-facts 8.3
 DEAD_LETTERS: Final = "dead letters"
 LEDGER_ALONE: Final = "(the ledger alone)"  # DESIGN 5.8: no queue, too large for it, or denied
+NO_KEYS: Final = NotKnown("IAM names no access key of this key's user")
 ASK_MORE: Final = "ask AWS for a higher quota: tank-mailer report quota-request"
 
 
@@ -239,6 +240,8 @@ def key_checks(keys: Sequence[AccessKey] | NotKnown, now: datetime) -> list[Chec
     """How old each key is."""
     if isinstance(keys, NotKnown):
         return [keys.check("key_age", "key age")]
+    if not keys:
+        return [NO_KEYS.check("key_age", "key age")]
     return [_key(key, now) for key in sorted(keys, key=lambda one: one.created_at)]
 
 
