@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.testing import Result
@@ -252,6 +253,37 @@ def test_a_store_that_is_damaged_is_kept_and_replaced(run: Run, store: StoreFile
 
     assert Path(report["kept"]).stat().st_size == 5_016
     assert ids(store.path) == ["order-1"]
+
+
+def test_at_no_moment_is_there_no_store(
+    run: Run, store: StoreFile, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that starts after a crash in between would make an empty one, and know of nothing that it has sent."""
+    store.put_job("order-2", "accepted")
+
+    def cut_the_power(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(copy_sqlite, "_give_to_owner", cut_the_power)  # the last step before the names change
+
+    assert run("db", "restore", str(backup), "--yes").exit_code == 130
+    assert ids(store.path) == ["order-1", "order-2"]
+
+
+def test_where_a_file_has_one_name_only_it_is_kept_too(
+    run: Run, store: StoreFile, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAT, and some network drives."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    store.put_job("order-2", "accepted")
+
+    report = json.loads(run("db", "restore", str(backup), "--yes", "--json").stdout)
+
+    assert (ids(store.path), ids(Path(report["kept"]))) == (["order-1"], ["order-1", "order-2"])
 
 
 def test_an_older_one_is_brought_up_to_date(run: Run, store: StoreFile, backup: Path) -> None:
