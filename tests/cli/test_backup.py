@@ -290,6 +290,8 @@ def test_an_older_one_is_brought_up_to_date(run: Run, store: StoreFile, backup: 
     with closing(sqlite3.connect(backup, isolation_level=None)) as connection:
         connection.execute("DROP TABLE alerts")
         connection.execute("DROP TABLE usage")
+        connection.execute("DROP INDEX jobs_in_doubt")
+        connection.execute("DROP INDEX jobs_uncopied")
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
 
     result = run("db", "restore", str(backup), "--yes")
