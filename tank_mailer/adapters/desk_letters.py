@@ -102,9 +102,14 @@ async def note_redrive(desk: Desk, *, subject: str, detail: str) -> None:
 
 
 async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
-    """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention."""
+    """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention.
+
+    Of what the ledger has under its email_id only the same text is its own: another may wait on the queue yet.
+    """
+    raw = rows.storable(_cut(letter.body))
+    same = sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == raw)
     async with desk.transaction() as connection:
-        changed = await connection.execute(sa.update(asides).where(_of(letter)).values(kind=DROPPED))
+        changed = await connection.execute(sa.update(asides).where(_of(letter), same).values(kind=DROPPED))
         if not changed.rowcount:
             values = {
                 "queue_message_id": letter.letter_id,
@@ -112,7 +117,7 @@ async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
                 "kind": DROPPED,
                 "reason": letter.reason.value,
                 "detail": rows.storable(letter.detail),
-                "raw": rows.storable(_cut(letter.body)),
+                "raw": raw,
                 "lane": letter.lane or "",
                 "at": desk.clock.now().timestamp(),
             }

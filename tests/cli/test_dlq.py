@@ -558,6 +558,18 @@ def test_one_of_the_ledger_is_dropped(run: Run, letters: LetterQueue, store: Sto
     assert store.ask("SELECT kind FROM asides") == [("dropped",)]
 
 
+def test_another_text_of_its_id_is_not_taken_for_its_own(run: Run, letters: LetterQueue, store: StoreFile) -> None:
+    """The job had died before with another text; the one that is dropped would be nowhere any more."""
+    put_in_ledger(store)
+    moved = letters.move(make_body(subject="New"))
+
+    assert run("dlq", "drop", moved, "--yes").exit_code == 0
+
+    dropped = store.ask("SELECT queue_message_id, raw FROM asides WHERE kind = 'dropped'")
+    assert dropped == [(moved, make_body(subject="New"))]
+    assert run("dlq", "list", "--json").stdout.count("ledger-order-4711") == 1
+
+
 def test_none_such_is_dropped(run: Run, letters: LetterQueue, store: StoreFile) -> None:
     result = run("dlq", "drop", "nobody", "--yes")
 
