@@ -86,6 +86,12 @@ def copy(source: Path, draft: Path, moved: Moved) -> None:
         here.execute("PRAGMA journal_mode=DELETE")  # one file, and nothing beside it
 
 
+def size_of(source: Path) -> int:
+    """How many bytes a copy takes at the most: what stands in the log alone is copied along."""
+    log = source.with_name(f"{source.name}-wal")
+    return source.stat().st_size + (log.stat().st_size if log.exists() else 0)
+
+
 def fold(draft: Path) -> None:
     """Bring a copy that was written to back into one file; raises `CopyError`."""
     with _told(draft), closing(sqlite3.connect(draft, isolation_level=None)) as connection:

@@ -124,6 +124,16 @@ def test_a_full_disk_is_said_before(
 
     assert result.exit_code == 75
     assert "are free there, and the store takes" in result.stderr
+    assert "remedy: name a place" in result.stderr
+
+
+def test_what_stands_in_the_log_alone_takes_room_too(store: StoreFile) -> None:
+    size_bytes = copy_sqlite.size_of(store.path)
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        with connection:
+            connection.execute("CREATE TABLE large AS SELECT zeroblob(1000000) AS it")
+        assert copy_sqlite.size_of(store.path) > size_bytes + 1_000_000
 
 
 def test_one_of_an_older_version_is_copied(run: Run, store: StoreFile, tmp_path: Path) -> None:
@@ -353,6 +363,7 @@ def test_what_is_no_backup_is_refused(how: str, word: str, run: Run, store: Stor
     assert result.exit_code == 3
     assert word in result.stderr
     assert "nothing was changed" in result.stderr
+    assert "remedy: " in result.stderr
     assert store.path.read_bytes() == before
 
 
