@@ -104,25 +104,25 @@ async def note_redrive(desk: Desk, *, subject: str, detail: str) -> None:
 async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
     """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention.
 
-    Of what the ledger has under its email_id only the same text is its own: another may wait on the queue yet.
+    It is kept under the letter's own id, which people know. Of what the ledger has under its email_id only the same
+    text is its own: another may wait on the queue yet.
     """
     raw = rows.storable(_cut(letter.body))
-    same = sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == raw)
+    its_own = sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == raw)
+    values = {
+        "queue_message_id": letter.letter_id,
+        "email_id": letter.email_id and rows.storable(letter.email_id),
+        "kind": DROPPED,
+        "reason": letter.reason.value,
+        "detail": rows.storable(letter.detail),
+        "raw": raw,
+        "lane": letter.lane or "",
+        "at": desk.clock.now().timestamp(),
+    }
     async with desk.transaction() as connection:
-        changed = await connection.execute(sa.update(asides).where(_of(letter), same).values(kind=DROPPED))
-        if not changed.rowcount:
-            values = {
-                "queue_message_id": letter.letter_id,
-                "email_id": letter.email_id and rows.storable(letter.email_id),
-                "kind": DROPPED,
-                "reason": letter.reason.value,
-                "detail": rows.storable(letter.detail),
-                "raw": raw,
-                "lane": letter.lane or "",
-                "at": desk.clock.now().timestamp(),
-            }
-            insert = insert_for(desk.engine, asides).values(**values)
-            await connection.execute(insert.on_conflict_do_nothing())
+        await connection.execute(sa.delete(asides).where(_of(letter), its_own))
+        insert = insert_for(desk.engine, asides).values(**values)
+        await connection.execute(insert.on_conflict_do_nothing())
         detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}"
         await desk.note(connection, action=DROP, subject=_subject(letter), detail=detail)
 

@@ -558,6 +558,20 @@ def test_one_of_the_ledger_is_dropped(run: Run, letters: LetterQueue, store: Sto
     assert store.ask("SELECT kind FROM asides") == [("dropped",)]
 
 
+def test_what_is_dropped_goes_by_the_name_that_it_had(
+    run: Run, letters: LetterQueue, on_queue: Bodies, store: StoreFile
+) -> None:
+    """The daemon had kept its text under the id of the message that it came on, which nobody has seen."""
+    store.put_aside("m-1", kind="dead", reason="attempts_spent")
+    letter_id = letters.put()
+
+    assert run("dlq", "drop", letter_id, "--yes").exit_code == 0
+
+    assert store.ask("SELECT queue_message_id, kind FROM asides") == [(letter_id, "dropped")]
+    assert run("refused", "requeue", letter_id).exit_code == 0
+    assert on_queue() == [make_body()]
+
+
 def test_another_text_of_its_id_is_not_taken_for_its_own(run: Run, letters: LetterQueue, store: StoreFile) -> None:
     """The job had died before with another text; the one that is dropped would be nowhere any more."""
     put_in_ledger(store)
