@@ -244,6 +244,7 @@ def test_what_a_restored_store_cannot_know_is_said(run: Run, store: StoreFile, b
 
     assert "suppress sync --apply" in said
     assert "tank-mailer erase ADDRESS" in said
+    assert "tank-mailer pause" in said
 
 
 def test_after_a_lost_disk_there_is_nothing_to_keep(run: Run, store: StoreFile, backup: Path) -> None:

@@ -32,6 +32,8 @@ LOST: Final = (
     "What the store has learned since the backup is not in it. Before the daemon starts:"
     "\n  suppressions: `tank-mailer suppress sync --apply` fetches bounces and complaints from SES's own list; what"
     " people had entered is in the store that was kept"
+    "\n  pauses: what people paused since then is not paused any more, and what they resumed is: `tank-mailer pause`,"
+    " `resume`"
     "\n  people who were erased since then: `tank-mailer erase ADDRESS` once more"
     "\n  jobs accepted since then are not known any more: their messages are gone from the queue, so only one that a"
     " producer puts there again under the same email_id would be sent twice (docs/commands.md)"
