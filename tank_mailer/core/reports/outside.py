@@ -89,12 +89,22 @@ class IdentityState:
     Attributes:
         said: in words.
         remedy: what to do; None where nothing is wrong.
+        unseen: why a part of it is not known, though nothing is wrong with the rest.
     """
 
     name: str
     is_good: bool
     said: str
     remedy: str | None = None
+    unseen: str = ""
+
+    @property
+    def check(self) -> Check:
+        """As a line of a checklist."""
+        if self.is_good and self.unseen:
+            said = f"{self.said}; the rest is not known: {self.unseen}"
+            return Check("identity", self.name, Mark.UNKNOWN, said, remedy=self.remedy)
+        return Check("identity", self.name, Mark.GOOD if self.is_good else Mark.BAD, self.said, remedy=self.remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +270,4 @@ def identity_checks(identities: Sequence[IdentityState] | NotKnown) -> list[Chec
         return [identities.check("identity", "identities")]
     if not identities:
         return [Check("identity", "identities", Mark.TOLD, "no sender is known yet")]
-    return [
-        Check("identity", one.name, Mark.GOOD if one.is_good else Mark.BAD, one.said, remedy=one.remedy)
-        for one in identities
-    ]
+    return [one.check for one in identities]
