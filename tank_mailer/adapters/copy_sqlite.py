@@ -16,7 +16,7 @@ from tank_mailer.core.errors import Reason, StoreError
 STEP_PAGES: Final = 256  # 1 MiB at a time
 REST_S: Final = 0.005  # after each step: the disk is the daemon's first
 HEADER: Final = b"SQLite format 3\x00"
-BESIDE: Final = ("", "-wal", "-shm")  # the files of one store
+LOGS: Final = ("-wal", "-shm")  # beside a store's file
 TABLES: Final = frozenset({"alembic_version", "jobs", "audit", "suppressions"})  # without them it is none of ours
 Moved = Callable[[int, int], None]  # pages copied so far, pages in all
 
@@ -55,7 +55,7 @@ def draft_of(target: Path) -> Iterator[Path]:
     try:
         yield draft
     finally:
-        for end in (*BESIDE, "-journal"):
+        for end in ("", *LOGS, "-journal"):
             draft.with_name(draft.name + end).unlink(missing_ok=True)
 
 
@@ -84,6 +84,12 @@ def copy(source: Path, draft: Path, moved: Moved) -> None:
         there.backup(here, pages=STEP_PAGES, progress=step)
         there.execute("COMMIT")
         here.execute("PRAGMA journal_mode=DELETE")  # one file, and nothing beside it
+
+
+def size_of(source: Path) -> int:
+    """How many bytes a copy takes at the most: what stands in the log alone is copied along."""
+    log = source.with_name(f"{source.name}-wal")
+    return source.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def fold(draft: Path) -> None:
@@ -120,7 +126,8 @@ def check(path: Path) -> Contents:
 def put_in_place(draft: Path, target: Path, *, kept: Path) -> bool:
     """Let a checked copy be the store, and keep the one that was there; returns whether there was one.
 
-    Its log goes along with it: beside another file it would be taken for that file's.
+    Its log goes along with it: beside another file it would be taken for that file's. At no moment is there no store:
+    after a crash in between, the daemon would make an empty one, and send anew what it had sent.
 
     Raises:
         CopyError: it cannot be done.
@@ -129,10 +136,12 @@ def put_in_place(draft: Path, target: Path, *, kept: Path) -> bool:
         was_there = target.exists()
         if was_there:
             _empty_log(target)
-        for end in BESIDE:
+        for end in LOGS:
             part = target.with_name(target.name + end)
             if part.exists():
                 part.rename(kept.with_name(kept.name + end))
+        if was_there:
+            _name_too(target, kept)
         _give_to_owner(draft, kept if was_there else target.parent)
         draft.replace(target)
         flush(target.parent)
@@ -167,6 +176,14 @@ def _empty_log(path: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
         return
+
+
+def _name_too(path: Path, other: Path) -> None:
+    """Give a file a second name; where a file system has no such thing, that name in place of its own."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        path.rename(other)
 
 
 def _give_to_owner(path: Path, like: Path) -> None:

@@ -21,6 +21,13 @@ from tank_mailer.core.putback import Surroundings, recipients_of
 REDRIVE = "dlq redrive"  # in the record of changes
 DROP = "dlq drop"
 MAX_RAW_BYTES = 65_536  # DESIGN 3: so much of a text is kept
+_IN_THE_LEDGER_ALONE = (
+    asides.c.kind == State.DEAD.value,
+    asides.c.requeued_at.is_(None),
+    jobs.c.state == State.DEAD.value,
+    jobs.c.copied_at.is_(None),
+    jobs.c.queue_message_id == asides.c.queue_message_id,
+)
 
 
 async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
@@ -28,13 +35,7 @@ async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
     query = (
         sa.select(asides, jobs.c.attempt, jobs.c.first_seen_at)
         .join(jobs, jobs.c.email_id == asides.c.email_id)
-        .where(
-            asides.c.kind == State.DEAD.value,
-            asides.c.requeued_at.is_(None),
-            jobs.c.state == State.DEAD.value,
-            jobs.c.copied_at.is_(None),
-            jobs.c.queue_message_id == asides.c.queue_message_id,
-        )
+        .where(*_IN_THE_LEDGER_ALONE)
         .order_by(asides.c.at.desc(), asides.c.queue_message_id)
     )
     async with reading(desk) as connection:
@@ -53,6 +54,13 @@ async def ledger_letters(desk: Desk, *, limit: int) -> list[DeadLetter]:
         )
         for record in found
     ]
+
+
+async def count_ledger_letters(desk: Desk) -> int:
+    """How many there are of those."""
+    query = sa.select(sa.func.count()).select_from(asides).join(jobs, jobs.c.email_id == asides.c.email_id)
+    async with reading(desk) as connection:
+        return await connection.scalar(query.where(*_IN_THE_LEDGER_ALONE)) or 0
 
 
 async def surroundings(
@@ -94,22 +102,27 @@ async def note_redrive(desk: Desk, *, subject: str, detail: str) -> None:
 
 
 async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
-    """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention."""
+    """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention.
+
+    It is kept under the letter's own id, which people know. Of what the ledger has under its email_id only the same
+    text is its own: another may wait on the queue yet.
+    """
+    raw = rows.storable(_cut(letter.body))
+    its_own = sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == raw)
+    values = {
+        "queue_message_id": letter.letter_id,
+        "email_id": letter.email_id and rows.storable(letter.email_id),
+        "kind": DROPPED,
+        "reason": letter.reason.value,
+        "detail": rows.storable(letter.detail),
+        "raw": raw,
+        "lane": letter.lane or "",
+        "at": desk.clock.now().timestamp(),
+    }
     async with desk.transaction() as connection:
-        changed = await connection.execute(sa.update(asides).where(_of(letter)).values(kind=DROPPED))
-        if not changed.rowcount:
-            values = {
-                "queue_message_id": letter.letter_id,
-                "email_id": letter.email_id and rows.storable(letter.email_id),
-                "kind": DROPPED,
-                "reason": letter.reason.value,
-                "detail": rows.storable(letter.detail),
-                "raw": rows.storable(_cut(letter.body)),
-                "lane": letter.lane or "",
-                "at": desk.clock.now().timestamp(),
-            }
-            insert = insert_for(desk.engine, asides).values(**values)
-            await connection.execute(insert.on_conflict_do_nothing())
+        await connection.execute(sa.delete(asides).where(_of(letter), its_own))
+        insert = insert_for(desk.engine, asides).values(**values)
+        await connection.execute(insert.on_conflict_do_nothing())
         detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}"
         await desk.note(connection, action=DROP, subject=_subject(letter), detail=detail)
 

@@ -17,8 +17,9 @@ FOR_GOOD = frozenset({Reason.QUEUE_MISSING, Reason.ACCESS_DENIED, Reason.TOO_LAR
 TRIES = 4
 FindDeadLetters = Callable[[], Awaitable[DeadLetterQueue | None]]
 REMEDIES: Mapping[Reason, str] = {
-    Reason.ATTEMPTS_SPENT: "look at last_error; when its cause is mended, move the message back to its queue",
-    Reason.IN_DOUBT: "SES may have sent it: ask the recipient or the SES events before you move it back",
+    Reason.ATTEMPTS_SPENT: "look at last_error; when its cause is mended: `tank-mailer dlq redrive ID`",
+    Reason.IN_DOUBT: "SES may have sent it: ask the recipient or the SES events first; then `tank-mailer dlq redrive ID"
+    " --may-double`, or `dlq drop ID`",
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -126,6 +127,16 @@ def test_a_full_disk_is_said_before(
 
     assert result.exit_code == 75
     assert "are free there, and the store takes" in result.stderr
+    assert "remedy: name a place" in result.stderr
+
+
+def test_what_stands_in_the_log_alone_takes_room_too(store: StoreFile) -> None:
+    size_bytes = copy_sqlite.size_of(store.path)
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        with connection:
+            connection.execute("CREATE TABLE large AS SELECT zeroblob(1000000) AS it")
+        assert copy_sqlite.size_of(store.path) > size_bytes + 1_000_000
 
 
 def test_one_of_an_older_version_is_copied(run: Run, store: StoreFile, tmp_path: Path) -> None:
@@ -236,6 +247,7 @@ def test_what_a_restored_store_cannot_know_is_said(run: Run, store: StoreFile, b
 
     assert "suppress sync --apply" in said
     assert "tank-mailer erase ADDRESS" in said
+    assert "tank-mailer pause" in said
 
 
 def test_after_a_lost_disk_there_is_nothing_to_keep(run: Run, store: StoreFile, backup: Path) -> None:
@@ -255,6 +267,37 @@ def test_a_store_that_is_damaged_is_kept_and_replaced(run: Run, store: StoreFile
 
     assert Path(report["kept"]).stat().st_size == 5_016
     assert ids(store.path) == ["order-1"]
+
+
+def test_at_no_moment_is_there_no_store(
+    run: Run, store: StoreFile, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that starts after a crash in between would make an empty one, and know of nothing that it has sent."""
+    store.put_job("order-2", "accepted")
+
+    def cut_the_power(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(copy_sqlite, "_give_to_owner", cut_the_power)  # the last step before the names change
+
+    assert run("db", "restore", str(backup), "--yes").exit_code == 130
+    assert ids(store.path) == ["order-1", "order-2"]
+
+
+def test_where_a_file_has_one_name_only_it_is_kept_too(
+    run: Run, store: StoreFile, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAT, and some network drives."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    store.put_job("order-2", "accepted")
+
+    report = json.loads(run("db", "restore", str(backup), "--yes", "--json").stdout)
+
+    assert (ids(store.path), ids(Path(report["kept"]))) == (["order-1"], ["order-1", "order-2"])
 
 
 def take_back(store: Path, revision: str) -> None:
@@ -330,6 +373,7 @@ def test_what_is_no_backup_is_refused(how: str, word: str, run: Run, store: Stor
     assert result.exit_code == 3
     assert word in result.stderr
     assert "nothing was changed" in result.stderr
+    assert "remedy: " in result.stderr
     assert store.path.read_bytes() == before
 
 

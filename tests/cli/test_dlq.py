@@ -1,7 +1,10 @@
 """`tank-mailer dlq`: dead letters, looked at without damage and put back through ledger, suppression and deadline."""
 
+import asyncio
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 import pytest
 from typer.testing import Result
@@ -558,6 +561,32 @@ def test_one_of_the_ledger_is_dropped(run: Run, letters: LetterQueue, store: Sto
     assert store.ask("SELECT kind FROM asides") == [("dropped",)]
 
 
+def test_what_is_dropped_goes_by_the_name_that_it_had(
+    run: Run, letters: LetterQueue, on_queue: Bodies, store: StoreFile
+) -> None:
+    """The daemon had kept its text under the id of the message that it came on, which nobody has seen."""
+    store.put_aside("m-1", kind="dead", reason="attempts_spent")
+    letter_id = letters.put()
+
+    assert run("dlq", "drop", letter_id, "--yes").exit_code == 0
+
+    assert store.ask("SELECT queue_message_id, kind FROM asides") == [(letter_id, "dropped")]
+    assert run("refused", "requeue", letter_id).exit_code == 0
+    assert on_queue() == [make_body()]
+
+
+def test_another_text_of_its_id_is_not_taken_for_its_own(run: Run, letters: LetterQueue, store: StoreFile) -> None:
+    """The job had died before with another text; the one that is dropped would be nowhere any more."""
+    put_in_ledger(store)
+    moved = letters.move(make_body(subject="New"))
+
+    assert run("dlq", "drop", moved, "--yes").exit_code == 0
+
+    dropped = store.ask("SELECT queue_message_id, raw FROM asides WHERE kind = 'dropped'")
+    assert dropped == [(moved, make_body(subject="New"))]
+    assert run("dlq", "list", "--json").stdout.count("ledger-order-4711") == 1
+
+
 def test_none_such_is_dropped(run: Run, letters: LetterQueue, store: StoreFile) -> None:
     result = run("dlq", "drop", "nobody", "--yes")
 
@@ -586,3 +615,44 @@ def test_an_interrupted_look_gives_back(run: Run, letters: LetterQueue, monkeypa
 
     assert result.exit_code == 130
     assert letters.is_as_it_was
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "arguments"),
+    [
+        pytest.param("dlq.redrive", "mark_redriven", ["dlq", "redrive", "--all", "--apply", "--yes"], id="redrive"),
+        pytest.param("refused.requeue", "mark_requeued", ["refused", "requeue", "--all", "--yes"], id="requeue"),
+    ],
+)
+def test_what_is_on_its_queue_is_on_record_after_an_interruption(
+    module: str,
+    name: str,
+    arguments: list[str],
+    *,
+    run: Run,
+    letters: LetterQueue,
+    on_queue: Bodies,
+    store: StoreFile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So it is said; Ctrl-C between the sending and the record must not make a lie of it."""
+    for n in range(3):
+        letters.put(make_body(email_id=f"letter-{n}"))
+        store.put_aside(f"m-{n}", email_id=f"job-{n}", raw=make_body(email_id=f"job-{n}"))
+    place = import_module(f"tank_mailer.cli.{module}")
+    mark: Callable[..., Awaitable[None]] = getattr(place, name)
+    signals = iter([signal.SIGINT])
+
+    async def interrupted(*of: object, **about: object) -> None:
+        for one in signals:
+            signal.raise_signal(one)
+            await asyncio.sleep(0)
+        await mark(*of, **about)
+
+    monkeypatch.setattr(place, name, interrupted)
+
+    result = run(*arguments)
+
+    assert (result.exit_code, "is on record" in result.stderr) == (130, True)
+    on_record = [subject for _, subject, detail in details(store) if " as " in detail]
+    assert len(on_record) == len(on_queue()) == 3

@@ -21,6 +21,7 @@ from tank_mailer.cli.report.terminal import render
 from tank_mailer.core.reports.days import Days
 from tank_mailer.core.reports.document import Chart, ChartKind, Check, Column, Form, Mark, Report, Section, Table
 from tank_mailer.standin import Standin
+from tank_mailer.standin.message import read_content
 from tests.cli.boards import make_node, make_pause, order, post
 from tests.cli.conftest import StoreFile
 
@@ -128,7 +129,7 @@ def test_a_week(run: Run, store: StoreFile, standin: Standin, monkeypatch: pytes
         for check in section.get("checks", [])
         if check["key"] == "identity"
     }
-    assert found == {"shop.example": "good", "other.example": "bad"}
+    assert found == {"shop.example": "unknown", "other.example": "bad"}  # no DNS is asked beside a stand-in
 
 
 def test_a_month_and_its_cost(run: Run, store: StoreFile, standin: Standin) -> None:
@@ -205,6 +206,29 @@ def test_a_dead_letter_queue_that_there_is_not(
     monkeypatch.setenv("TANK_DEAD_LETTER_QUEUE_URL", f"{standin.url}/000000000000/dead")
     check = checks_of(report_of(run("report", "daily", "--json")))["queue_dead_letters"]
     assert (check["mark"], check["said"].startswith("not known: queue_missing")) == ("unknown", True)
+
+
+def test_dead_letters_are_counted_wherever_they_lie(
+    run: Run, store: StoreFile, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the priority lane's own queue, and in the ledger alone: "none" would be believed."""
+    queues = standin.state.queues
+    letters = queues.create("urgent-dead", {}).queue
+    policy = json.dumps({"deadLetterTargetArn": letters.arn, "maxReceiveCount": "100"})
+    queues.change(queues.create("urgent", {}), {"RedrivePolicy": policy})
+    monkeypatch.setenv("TANK_PRIORITY_QUEUE_URL", f"{standin.url}/000000000000/urgent")
+    assert checks_of(report_of(run("report", "daily", "--json")))["queue_dead_letters"]["said"] == "none"
+
+    letters.send(read_content({"MessageBody": "{}"}))
+    store.put_job("order-1", "dead", reason="attempts_spent", queue_message_id="m-1")
+    store.put_aside("m-1", email_id="order-1", kind="dead", reason="attempts_spent")
+
+    report = report_of(run("report", "daily", "--json"))
+    assert checks_of(report)["queue_dead_letters"]["value"] == 2
+    assert [row["queue"] for row in tables_of(report)["queues"] if row["role"] == "dead letters"] == [
+        "urgent-dead",
+        "(the ledger alone)",
+    ]
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -204,6 +204,7 @@ async def test_a_doubt_that_may_not_be_resent_is_dead_lettered(
     told = json.loads(note)
     assert set(told) >= {"reason", "remedy", "lane", "source", "attempts", "last_error", "first_seen"}
     assert told["reason"] == "in_doubt"
+    assert "tank-mailer dlq redrive" in told["remedy"]
 
 
 async def test_three_resends_and_no_more(make_rig: MakeRig) -> None:

@@ -239,6 +239,8 @@ async def test_people_get_a_table_and_ways_to_look_further(tmp_path: Path) -> No
     assert "2 jobs in" in out
     assert "Priority lane" not in out  # a file has none
     assert "daemon.log" in out
+    further = [line.split() for line in out.splitlines() if "--env-file demo.env" in line]
+    assert {words[1] for words in further} == {"status", "why", "refused", "suppress", "dlq", "report", "doctor"}
     assert "ended; " in err  # progress
 
 

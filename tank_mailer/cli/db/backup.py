@@ -19,7 +19,8 @@ from tank_mailer.cli.outside import EXIT_INTERRUPTED, EXIT_OUTSIDE, NO_STORE, le
 from tank_mailer.cli.terminal import hint, print_json, progress_bar, say, shown_bytes
 from tank_mailer.core.errors import StoreError
 
-ROOM: Final = 1.1  # times the store's size is wanted free: its log is copied along
+ROOM: Final = 1.1  # times the store's size is wanted free
+PLACE: Final = "name a place that may be written to, on a disk with room; if it is the store: `tank-mailer doctor`"
 
 
 def backup(
@@ -56,7 +57,7 @@ def backup(
                 EXIT_OUTSIDE, error.detail, f"install PostgreSQL's client programs, or run elsewhere: {error.command}"
             )
         except CopyError as error:
-            leave(EXIT_OUTSIDE, f"no backup was made: {error.detail}")
+            leave(EXIT_OUTSIDE, f"no backup was made: {error.detail}", PLACE)
         except KeyboardInterrupt:
             leave(EXIT_INTERRUPTED, "interrupted; no backup was made")
     if as_json:
@@ -67,7 +68,7 @@ def backup(
 
 
 def _of_file(path: Path, file: Path) -> dict[str, Any]:
-    size_bytes = path.stat().st_size
+    size_bytes = copy_sqlite.size_of(path)
     _look_at_room(file, size_bytes)
     with draft_of(file) as draft:
         with progress_bar("copying", total=None, counts=False) as bar:

@@ -27,10 +27,13 @@ from tank_mailer.core.errors import ConfigurationError
 
 BOARD_FROM: Final = "0003"  # the revision that has the nodes
 STOP: Final = "stop it first: systemctl stop tank-mailer, or docker stop -t 60 tank-mailer"
+OTHER: Final = "give another file that `tank-mailer db backup` has written"
 LOST: Final = (
     "What the store has learned since the backup is not in it. Before the daemon starts:"
     "\n  suppressions: `tank-mailer suppress sync --apply` fetches bounces and complaints from SES's own list; what"
     " people had entered is in the store that was kept"
+    "\n  pauses: what people paused since then is not paused any more, and what they resumed is: `tank-mailer pause`,"
+    " `resume`"
     "\n  people who were erased since then: `tank-mailer erase ADDRESS` once more"
     "\n  jobs accepted since then are not known any more: their messages are gone from the queue, so only one that a"
     " producer puts there again under the same email_id would be sent twice (docs/commands.md)"
@@ -162,12 +165,12 @@ def _stamp(at: datetime) -> str:
 
 def _to_file(asked: _Asked, path: Path) -> _Told:
     if path.exists() and asked.file.resolve() == path.resolve():
-        raise _UnfitError(f"{asked.file} is the store itself")
+        raise _UnfitError(f"{asked.file} is the store itself", OTHER)
     with progress_bar("checking", total=None, counts=False):
         try:
             found = copy_sqlite.check(asked.file)
         except CopyError as error:
-            raise _UnfitError(error.detail) from error
+            raise _UnfitError(error.detail, OTHER) from error
     _refuse_newer(found.revision, database.newest_revision())
     kept = path.with_name(f"{path.name}.before-{_stamp(datetime.now(UTC))}")
     is_there = path.exists()
@@ -240,7 +243,7 @@ async def _revision_in(server: Server, file: Path) -> str:
     except ToolMissingError:
         raise
     except CopyError as error:
-        raise _UnfitError(error.detail) from error
+        raise _UnfitError(error.detail, OTHER) from error
 
 
 async def _nodes(engine: AsyncEngine, revision: str) -> Sequence[str]:

@@ -11,8 +11,7 @@ from tank_mailer.cli.standin import Identities
 STALL_S: Final = 90.0
 
 
-def demo(  # noqa: PLR0917 - an option each
-    context: typer.Context,
+def demo(
     jobs: Annotated[
         Path | None,
         typer.Option(
@@ -61,16 +60,7 @@ def demo(  # noqa: PLR0917 - an option each
             stall_s=timeout_s,
             keeps=keep,
             as_json=as_json,
-            commands=_commands(context),
         ),
         environment(),
     )
     raise typer.Exit(code)
-
-
-def _commands(context: typer.Context) -> tuple[str, ...]:
-    """All commands that this version has, groups with their parts."""
-    names = list[str]()
-    for name, command in getattr(context.find_root().command, "commands", {}).items():
-        names += [name, *(f"{name} {part}" for part in getattr(command, "commands", {}))]
-    return tuple(names)

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Final
@@ -42,6 +42,8 @@ LOOK_FURTHER: Final[tuple[tuple[str, str], ...]] = (
     ("refused list", ""),
     ("suppress list", ""),
     ("dlq list", ""),
+    ("report daily --day today", ""),
+    ("doctor", ""),
 )
 
 
@@ -87,19 +89,18 @@ def print_verdict(console: Console, result: Result) -> None:
         console.print("--identity NAME makes an address or a domain a verified sender.")
 
 
-def print_look_further(console: Console, folder: Folder, result: Result, commands: Sequence[str]) -> None:
+def print_look_further(console: Console, folder: Folder, result: Result) -> None:
     """Commands for a shell, with the settings that they need.
 
     Args:
         console: unwrapped lines, so that they can be copied.
         folder: of the demo.
         result: gives a job to ask about.
-        commands: those that this version has.
     """
     job = _most_eventful(result)
     lines = [f"cd {quote(str(folder.path))}"]
     for name, argument in LOOK_FURTHER:
-        if name not in commands or (argument and not job):
+        if argument and not job:
             continue
         lines.append(f"{quote(_program())} {name} --env-file {ENV_FILE}{f' {quote(job)}' if argument and job else ''}")
     lines.append(f"less {LOG}")

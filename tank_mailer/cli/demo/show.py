@@ -41,7 +41,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What was asked for; `commands` are those that this version has."""
+    """What was asked for."""
 
     jobs: Path | None
     directory: Path | None
@@ -50,7 +50,6 @@ class Wanted:
     stall_s: float
     keeps: bool
     as_json: bool
-    commands: tuple[str, ...]
 
 
 def show(wanted: Wanted, caller: Mapping[str, str]) -> int:
@@ -168,7 +167,7 @@ class _Show:
             print(json.dumps(shown, indent=1), flush=True)  # noqa: T201 - for scripts
             return
         report.print_verdict(self.output, result)
-        report.print_look_further(self.output, self.folder, result, self.wanted.commands)
+        report.print_look_further(self.output, self.folder, result)
 
     async def _stay(self, stage: Stage) -> None:
         """Go on until a signal; show the end of each job that others put on the queue."""

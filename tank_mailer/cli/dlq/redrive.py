@@ -17,6 +17,7 @@ from tank_mailer.cli.putback.judging import Draft, Judge, read_text
 from tank_mailer.cli.putback.pace import Pace
 from tank_mailer.cli.putback.queues import Queues, Ready, Way, put_all, tell, way_back
 from tank_mailer.cli.putback.result import Result
+from tank_mailer.cli.putback.whole import whole
 from tank_mailer.core.deadletter import Choice, DeadLetter, goes_by, named
 from tank_mailer.core.errors import QueueError
 from tank_mailer.core.job import InvalidJob
@@ -129,7 +130,10 @@ class Redrive:
         ready = [one for one in judged if isinstance(one, Ready)]
         if ready:
             await self._pace.turn(len(ready))
-        puts = iter(await put_all(self.queues, ready))
+        await whole(self._send(letters, judged, look))
+
+    async def _send(self, letters: Sequence[DeadLetter], judged: Sequence[Ready | Result], look: Look | None) -> None:
+        puts = iter(await put_all(self.queues, [one for one in judged if isinstance(one, Ready)]))
         back, failures = dict[str, Result](), dict[str, QueueError]()
         for letter, one in zip(letters, judged, strict=True):
             if isinstance(one, Result):

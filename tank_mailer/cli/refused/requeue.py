@@ -23,6 +23,7 @@ from tank_mailer.cli.putback.judging import Draft, Judge, read_text
 from tank_mailer.cli.putback.pace import Pace
 from tank_mailer.cli.putback.queues import EVENTS, Queues, Ready, Way, open_queues, put_all, tell, way_back
 from tank_mailer.cli.putback.result import Result
+from tank_mailer.cli.putback.whole import whole
 from tank_mailer.cli.refused.aside import Kind, fault_of_event, fault_of_text, is_ambiguous
 from tank_mailer.cli.terminal import confirmed, progress_bar
 from tank_mailer.core.envelope import Policy
@@ -183,7 +184,12 @@ class _Requeue:
             return [Result.planned(one) if isinstance(one, Ready) else one for one in judged]
         if ready:
             await pace.turn(len(ready))
-        puts = iter(await put_all(queues, ready))
+        return await whole(self._send(queues, judged, asides))
+
+    async def _send(
+        self, queues: Queues, judged: Sequence[Ready | Result], asides: Mapping[int, PutAside]
+    ) -> list[Result]:
+        puts = iter(await put_all(queues, [one for one in judged if isinstance(one, Ready)]))
         results, failures = list[Result](), dict[str, QueueError]()
         for n, one in enumerate(judged):
             if isinstance(one, Result):

@@ -1,7 +1,7 @@
 """What reports ask AWS, all at once; a part that does not answer is told as not known, and the rest goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.account_standing import IamKeys, SesStanding
 from tank_mailer.adapters.producer import open_producer
-from tank_mailer.adapters.sqs import SqsQueue
+from tank_mailer.adapters.sqs import SqsQueue, dead_letters_beside
 from tank_mailer.cli.report.identities import look_at_identities
 from tank_mailer.core.errors import QueueError, TankMailerError
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
@@ -102,20 +102,24 @@ async def _keys(loaded: Loaded) -> Sequence[AccessKey] | NotKnown:
 
 
 async def _queues(loaded: Loaded) -> Sequence[QueueDepth] | NotKnown:
-    """The lanes' queues, the events', and where dead letters go, by the settings or by the ordinary lane's queue."""
+    """The lanes' queues, the events', and where dead letters go, by the settings or by each lane's own queue."""
     settings = loaded.settings
     urls = {PRIORITY: settings.priority_queue_url, ORDINARY: settings.outbound_queue_url}
     urls[EVENTS] = settings.event_queue_url
     named = {role: url for role, url in urls.items() if url is not None}
     facts = dict(zip(named, await asyncio.gather(*(_facts(loaded, url) for url in named.values())), strict=True))
     depths = [_depth(role, url, facts[role]) for role, url in named.items()]
-    ordinary = facts[ORDINARY]
-    dead = settings.dead_letter_queue_url
-    if dead is None and not isinstance(ordinary, NotKnown) and ordinary.dead_letter_queue:
-        dead = f"{settings.outbound_queue_url.rpartition('/')[0]}/{ordinary.dead_letter_queue}"
-    if dead is not None:
-        depths.append(_depth(DEAD_LETTERS, dead, await _facts(loaded, dead)))
-    return depths
+    lanes = {url: facts[role] for role, url in named.items() if role != EVENTS}
+    letters = _dead_letter_queues(settings.dead_letter_queue_url, lanes)
+    return [*depths, *[_depth(DEAD_LETTERS, url, await _facts(loaded, url)) for url in letters]]
+
+
+def _dead_letter_queues(named: str | None, lanes: Mapping[str, QueueFacts | NotKnown]) -> list[str]:
+    """Each once, though both lanes may share one; as `dlq` finds them."""
+    if named is not None:
+        return [named]
+    found = [dead_letters_beside(url, facts) for url, facts in lanes.items() if not isinstance(facts, NotKnown)]
+    return list(dict.fromkeys(url for url in found if url is not None))
 
 
 def _depth(role: str, url: str, facts: QueueFacts | NotKnown) -> QueueDepth:

@@ -11,6 +11,7 @@ from tank_mailer.adapters import aws
 from tank_mailer.adapters.desk import Desk
 from tank_mailer.adapters.desk_board import look_at_board
 from tank_mailer.adapters.desk_domains import DeskDomains
+from tank_mailer.adapters.desk_letters import count_ledger_letters
 from tank_mailer.adapters.desk_report import DeskReport
 from tank_mailer.adapters.desk_standing import DeskStanding, domains_of
 from tank_mailer.adapters.store import SIMULATOR
@@ -28,7 +29,7 @@ from tank_mailer.core.reports.domains import DomainFigures, added_up, largest
 from tank_mailer.core.reports.figures import DayFigures, Hour, all_cohorts
 from tank_mailer.core.reports.histogram import Histogram
 from tank_mailer.core.reports.monthly import MonthlyFigures, monthly
-from tank_mailer.core.reports.outside import Nodes, Outside
+from tank_mailer.core.reports.outside import DEAD_LETTERS, LEDGER_ALONE, Nodes, Outside, QueueDepth
 from tank_mailer.core.reports.quotarequest import RequestFigures, quota_request
 from tank_mailer.core.reports.weekly import WeeklyFigures, weekly
 from tank_mailer.core.reputation import Rules
@@ -56,6 +57,9 @@ class Gatherer:
         nodes = await self._nodes()
         with self._bar(len(span)) as bar:
             figures, outside = await _both(self._figures(span, bar), self._ask(parts))
+        if letters := await count_ledger_letters(self.desk):
+            at_rest = QueueDepth(DEAD_LETTERS, LEDGER_ALONE, (letters, 0))
+            outside = replace(outside, queues=[*outside.queues, at_rest])
         given = DailyFigures(days=self.days, figures=figures, nodes=nodes, outside=outside, has_events=self._has_events)
         return daily(given, self.now)
 

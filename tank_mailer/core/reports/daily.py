@@ -104,9 +104,11 @@ def _success_check(success: Share) -> Check:
     if not success.whole:
         return Check("success_rate", title, Mark.TOLD, "no job has ended")
     said = f"{percent(success.rate)}: {success.part:,} of {count_of(success.whole, 'job')} accepted by SES"
-    is_low = success.whole >= LEAST_JOBS and success.rate < LOW_SUCCESS
-    remedy = "see the reasons below" if is_low else None
-    return Check("success_rate", title, Mark.WARN if is_low else Mark.GOOD, said, success.rate, remedy)
+    if success.rate >= LOW_SUCCESS:
+        return Check("success_rate", title, Mark.GOOD, said, success.rate)
+    if success.whole < LEAST_JOBS:
+        return Check("success_rate", title, Mark.TOLD, f"{said}: too few to judge", success.rate)
+    return Check("success_rate", title, Mark.WARN, said, success.rate, "see the reasons below")
 
 
 def _delivered(delivered: Share, left: Share, *, has_events: bool) -> Check:

@@ -82,7 +82,7 @@ def _bad(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[W
     if not checks:
         said = f"none of {count_of(len(judged) - few, 'domain')} with at least {LEAST_ACCEPTED} recipients"
         checks = [Check("domains", "domains going bad", Mark.GOOD, f"{said}, against {given.days.before().shown}")]
-    return Section("bad", f"Going bad against the {len(given.days)} days before", checks=checks)
+    return Section("bad", f"Going bad against the {count_of(len(given.days), 'day')} before", checks=checks)
 
 
 def _all(given: DomainsFigures, judged: Sequence[tuple[DomainFigures, Sequence[Worse]]]) -> Section:

@@ -31,5 +31,8 @@ def identity_state(domain: str, findings: Sequence[Finding]) -> IdentityState | 
         said = "; ".join(f"{one.subject or one.check}: {one.what}" for one in wrong)
         return IdentityState(domain, is_good=False, said=said, remedy=wrong[0].remedy or None)
     if unseen:
-        return IdentityState(domain, is_good=True, said=f"verified at SES; not seen: {unseen[0].what}")
+        first = unseen[0]
+        return IdentityState(
+            domain, is_good=True, said="verified at SES", remedy=first.remedy or None, unseen=first.what
+        )
     return IdentityState(domain, is_good=True, said="verified at SES, and nothing is wrong with its records in DNS")

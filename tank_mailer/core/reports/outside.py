@@ -17,6 +17,8 @@ from tank_mailer.core.view import NodeView
 POLLED_WITHIN_S: Final = 60.0  # a long poll takes 20 s; after a minute something is wrong (issue 5: /readyz)
 OLD_KEY: Final = timedelta(days=90)  # aws-facts 8.3
 DEAD_LETTERS: Final = "dead letters"
+LEDGER_ALONE: Final = "(the ledger alone)"  # DESIGN 5.8: no queue, too large for it, or denied
+NO_KEYS: Final = NotKnown("IAM names no access key of this key's user")
 ASK_MORE: Final = "ask AWS for a higher quota: tank-mailer report quota-request"
 
 
@@ -87,12 +89,22 @@ class IdentityState:
     Attributes:
         said: in words.
         remedy: what to do; None where nothing is wrong.
+        unseen: why a part of it is not known, though nothing is wrong with the rest.
     """
 
     name: str
     is_good: bool
     said: str
     remedy: str | None = None
+    unseen: str = ""
+
+    @property
+    def check(self) -> Check:
+        """As a line of a checklist."""
+        if self.is_good and self.unseen:
+            said = f"{self.said}; the rest is not known: {self.unseen}"
+            return Check("identity", self.name, Mark.UNKNOWN, said, remedy=self.remedy)
+        return Check("identity", self.name, Mark.GOOD if self.is_good else Mark.BAD, self.said, remedy=self.remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +133,7 @@ class Outside:
 def connection(nodes: Nodes, outside: Outside, now: datetime) -> Section:
     """Is a daemon running, does it poll, what is paused, what does AWS say, what waits."""
     checks = [_daemon(nodes), *_polls(nodes, now), *_pauses(nodes), *account_checks(outside.account)]
-    checks += [check for one in outside.queues if (check := _queue(one)) is not None]
+    checks += [*_unknown_queues(outside.queues), *_dead_letters(outside.queues)]
     return Section("connection", "Connection", checks=checks, tables=[_depths(outside.queues)])
 
 
@@ -199,19 +211,25 @@ def _rate(account: AccountStanding) -> Check:
     return Check("rate", "rate", Mark.TOLD, said, account.max_send_rate)
 
 
-def _queue(one: QueueDepth) -> Check | None:
-    """A line for what is wrong; how deep a queue is stands in the table."""
-    key = f"queue_{one.role.replace(' ', '_')}"
-    match one.depth:
-        case NotKnown():
-            return one.depth.check(key, one.role)
-        case (visible, hidden) if one.role == DEAD_LETTERS and visible + hidden:
-            remedy = "tank-mailer dlq list"
-            return Check(key, one.role, Mark.WARN, f"{visible + hidden:,} wait for a person", visible + hidden, remedy)
-        case (visible, hidden) if one.role == DEAD_LETTERS:
-            return Check(key, one.role, Mark.GOOD, "none", 0)
-        case _:
-            return None
+def _unknown_queues(queues: Sequence[QueueDepth]) -> list[Check]:
+    """A line for each that tells nothing; how deep the others are stands in the table."""
+    return [
+        one.depth.check(f"queue_{one.role.replace(' ', '_')}", one.role)
+        for one in queues
+        if isinstance(one.depth, NotKnown)
+    ]
+
+
+def _dead_letters(queues: Sequence[QueueDepth]) -> list[Check]:
+    """One line for all places where they lie."""
+    depths = [one.depth for one in queues if one.role == DEAD_LETTERS and not isinstance(one.depth, NotKnown)]
+    if not depths:
+        return []
+    count = sum(visible + hidden for visible, hidden in depths)
+    key = "queue_dead_letters"
+    if not count:
+        return [Check(key, DEAD_LETTERS, Mark.GOOD, "none", 0)]
+    return [Check(key, DEAD_LETTERS, Mark.WARN, f"{count:,} wait for a person", count, "tank-mailer dlq list")]
 
 
 def _depths(queues: Sequence[QueueDepth]) -> Table:
@@ -232,6 +250,8 @@ def key_checks(keys: Sequence[AccessKey] | NotKnown, now: datetime) -> list[Chec
     """How old each key is."""
     if isinstance(keys, NotKnown):
         return [keys.check("key_age", "key age")]
+    if not keys:
+        return [NO_KEYS.check("key_age", "key age")]
     return [_key(key, now) for key in sorted(keys, key=lambda one: one.created_at)]
 
 
@@ -250,7 +270,4 @@ def identity_checks(identities: Sequence[IdentityState] | NotKnown) -> list[Chec
         return [identities.check("identity", "identities")]
     if not identities:
         return [Check("identity", "identities", Mark.TOLD, "no sender is known yet")]
-    return [
-        Check("identity", one.name, Mark.GOOD if one.is_good else Mark.BAD, one.said, remedy=one.remedy)
-        for one in identities
-    ]
+    return [one.check for one in identities]

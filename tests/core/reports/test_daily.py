@@ -64,7 +64,8 @@ def test_a_good_day() -> None:
     [
         pytest.param({State.ACCEPTED: 94, State.DEAD: 6}, Mark.WARN, "94 %: 94 of 100 jobs", id="too-many-failed"),
         pytest.param({State.ACCEPTED: 95, State.DEAD: 5}, Mark.GOOD, "95 %: 95 of 100 jobs", id="just-good-enough"),
-        pytest.param({State.ACCEPTED: 1, State.DEAD: 9}, Mark.GOOD, "10 %: 1 of 10 jobs", id="ten-jobs-are-too-few"),
+        pytest.param({State.ACCEPTED: 1, State.DEAD: 9}, Mark.TOLD, "10 %: 1 of 10 jobs", id="ten-jobs-are-too-few"),
+        pytest.param({State.ACCEPTED: 9}, Mark.GOOD, "100 %: 9 of 9 jobs", id="all-of-a-few-are-good"),
         pytest.param({State.DRY_RUN: 50}, Mark.TOLD, "no job has ended", id="a-dry-run-is-no-job"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tank_mailer.core.checkup.finding import Check, Finding, Level
-from tank_mailer.core.reports.document import NotKnown
+from tank_mailer.core.reports.document import Mark, NotKnown
 from tank_mailer.core.reports.identities import identity_state
 from tank_mailer.core.reports.outside import IdentityState
 
@@ -42,7 +42,9 @@ ELSEWHERE = Finding(Check.CREDENTIALS, Level.FAULT, "", "no key", "set one")
             IdentityState(
                 "shop.example",
                 is_good=True,
-                said="verified at SES; not seen: the DNS server does not answer",
+                said="verified at SES",
+                remedy="look at it",
+                unseen="the DNS server does not answer",
             ),
             id="what-was-not-seen-is-no-fault",
         ),
@@ -51,3 +53,11 @@ ELSEWHERE = Finding(Check.CREDENTIALS, Level.FAULT, "", "no key", "set one")
 )
 def test_identity_state(findings: Sequence[Finding], state: IdentityState | NotKnown) -> None:
     assert identity_state("shop.example", findings) == state
+
+
+def test_what_was_not_seen_is_not_called_good() -> None:
+    """A monitor asks by --check whether all is known; a resolver that is silent hides what the line is about."""
+    state = identity_state("shop.example", [VERIFIED, UNSEEN_DNS])
+    assert isinstance(state, IdentityState)
+    assert state.check.mark is Mark.UNKNOWN
+    assert state.check.said == "verified at SES; the rest is not known: the DNS server does not answer"

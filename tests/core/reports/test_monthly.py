@@ -190,5 +190,6 @@ def test_key_age(age: timedelta, is_active: bool, mark: Mark) -> None:
     assert check_of(made(outside=Outside(account=HEALTHY, keys=keys)), "key_age").mark is mark
 
 
-def test_key_age_that_is_not_known() -> None:
-    assert check_of(made(outside=Outside(account=HEALTHY, keys=AWAY)), "key_age").mark is Mark.UNKNOWN
+@pytest.mark.parametrize("keys", [pytest.param(AWAY, id="not-told"), pytest.param([], id="no-key-is-named")])
+def test_key_age_that_is_not_known(keys: list[AccessKey] | NotKnown) -> None:
+    assert check_of(made(outside=Outside(account=HEALTHY, keys=keys)), "key_age").mark is Mark.UNKNOWN

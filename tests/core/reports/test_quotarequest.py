@@ -39,6 +39,13 @@ def words(report: Report) -> str:
     return " ".join(text_of(report).split())
 
 
+def test_what_we_could_not_see_is_no_news_for_aws() -> None:
+    half = [IdentityState("shop.example", is_good=True, said="verified at SES", unseen="TANK_DNS_RESOLVER is silent")]
+    report = made(outside=Outside(account=HEALTHY, identities=half))
+    assert words(report).endswith("shop.example: verified at SES.")
+    assert check_of(report, "identity").mark is Mark.UNKNOWN
+
+
 def test_what_was_measured_is_in_the_text() -> None:
     report = made()
     text = words(report)
