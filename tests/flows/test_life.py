@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +16,7 @@ from tank_mailer.core.view import LaneView, NodeView
 from tank_mailer.flows.intake import MOST_POLLS
 from tank_mailer.flows.life import Life
 from tank_mailer.flows.oldest import SPAN_S, OldestReceived
+from tank_mailer.ports import QueueMessage
 from tank_mailer.telemetry.beats import Beat
 from tests.fakes import EPOCH, FakeClock
 from tests.flows.conftest import MakeRig, Rig
@@ -126,6 +128,43 @@ async def test_idle_feedback_is_alive(make_rig: MakeRig) -> None:
         events.queue.fail("receive", *[AWAY] * 100)
         await asyncio.sleep(3_600.0)
         assert events.feedback.last_poll_at is not None
+
+    assert hung == []
+
+
+async def test_a_lane_is_alive_whose_polls_have_ended_together_before_a_pause(make_rig: MakeRig) -> None:
+    """Then there is none under way, however long the pause lasts."""
+    rig = make_rig()
+    answered = asyncio.Event()
+
+    async def some_room(_lane: str) -> int:
+        return 10
+
+    async def receive(**_: int) -> Sequence[QueueMessage]:
+        await answered.wait()
+        return []
+
+    rig.lane.intake.governor.wait_for_room = some_room  # type: ignore[assignment, method-assign]  # as for a fast rate
+    rig.lane.intake.queue = SimpleNamespace(receive=receive)
+    async with living(make_life(beats_of(rig))) as hung, rig.running():
+        await asyncio.sleep(5.0)
+        assert len(rig.lane.intake._polls) == MOST_POLLS
+        answered.set()
+        rig.pauses.begin(Concern(Concerned.OPERATOR, "all"), Reason.OPERATOR, "for a while")
+        await asyncio.sleep(DAYS_S)
+
+    assert hung == []
+
+
+async def test_a_lane_is_alive_whose_poll_has_crashed_before_a_pause(make_rig: MakeRig) -> None:
+    """A crash is told, and is not the end; nothing is polled meanwhile that could make it good."""
+    rig = make_rig()
+    rig.queue.fail("receive", ZeroDivisionError(), ZeroDivisionError())
+    with capture_logs():
+        async with living(make_life(beats_of(rig))) as hung, rig.running():
+            await asyncio.sleep(1.0)
+            rig.pauses.begin(Concern(Concerned.OPERATOR, "all"), Reason.OPERATOR, "for a while")
+            await asyncio.sleep(DAYS_S)
 
     assert hung == []
 
