@@ -173,7 +173,13 @@ class Feedback:
         if messages:
             await self._keep_pace(len(messages))
         else:
+            self._nothing_waits()
             await asyncio.sleep(POLL_FLOOR_S)
+
+    def _nothing_waits(self) -> None:
+        """A writer that has crashed and finds nothing more to write does not hang."""
+        if self._in_hand <= 0:
+            self._writing.done()
 
     async def _keep_pace(self, events: int) -> None:
         """A backlog may take its time; mail may not."""

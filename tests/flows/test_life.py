@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -166,6 +167,25 @@ async def test_a_lane_is_alive_whose_poll_has_crashed_before_a_pause(make_rig: M
             rig.pauses.begin(Concern(Concerned.OPERATOR, "all"), Reason.OPERATOR, "for a while")
             await asyncio.sleep(DAYS_S)
 
+    assert hung == []
+
+
+async def test_feedback_is_alive_whose_writer_has_crashed_once(make_rig: MakeRig) -> None:
+    """What was written before the crash does not come again, and perhaps nothing else for hours."""
+    events = event_rig(make_rig)
+    wrote = events.feedback._write
+
+    async def write_and_crash(batch: Sequence[Any]) -> int:
+        await wrote(batch)
+        raise ZeroDivisionError
+
+    events.feedback._write = write_and_crash  # type: ignore[method-assign]
+    with capture_logs():
+        async with living(make_life(event_beats(events))) as hung, events.running():
+            events.queue.put(send_event(1))
+            await asyncio.sleep(3_600.0)
+
+    assert events.queue.left == []
     assert hung == []
 
 
