@@ -17,7 +17,7 @@ from tank_mailer.core.view import LaneView, NodeView
 from tank_mailer.flows.intake import MOST_POLLS
 from tank_mailer.flows.life import Life
 from tank_mailer.flows.oldest import SPAN_S, OldestReceived
-from tank_mailer.ports import QueueMessage
+from tank_mailer.ports import Aside, QueueMessage
 from tank_mailer.telemetry.beats import Beat
 from tests.fakes import EPOCH, FakeClock
 from tests.flows.conftest import MakeRig, Rig
@@ -120,6 +120,25 @@ async def test_feedback_is_alive_while_the_store_is_sick(make_rig: MakeRig) -> N
         events.queue.put(send_event(1))
         await asyncio.sleep(3_600.0)
 
+    assert hung == []
+
+
+async def test_feedback_is_alive_while_the_store_takes_its_time_to_fail(make_rig: MakeRig) -> None:
+    """A server behind a dead network: of ten messages that are to be put aside each would wait for its time-outs."""
+    events = event_rig(make_rig)
+
+    async def set_aside(_: Aside) -> None:
+        await asyncio.sleep(100.0)
+        raise StoreError(Reason.STORE_SICK, "no answer")
+
+    events.feedback.book = SimpleNamespace(set_aside=set_aside, drained=events.lane.events.drained)
+    events.lane.ledger.sick = StoreError(Reason.STORE_SICK, "no answer")
+    async with living(make_life(event_beats(events))) as hung, events.running():
+        for _ in range(20):
+            events.queue.put("{")
+        await asyncio.sleep(3_600.0)
+
+    assert len(events.queue.left) == 20
     assert hung == []
 
 
