@@ -254,7 +254,9 @@ def _events_lost(now: Situation) -> Iterator[Judged]:
 
 
 def _canary_lost(now: Situation) -> Iterator[Judged]:
-    if now.canary_is_lost:
+    if now.canary_is_lost is None:
+        yield Unknown(AlertName.CANARY_LOST)
+    elif now.canary_is_lost:
         yield Finding(AlertName.CANARY_LOST, "", "no event of the last canary came back")
 
 
@@ -262,6 +264,8 @@ def _webhook_failing(now: Situation) -> Iterator[Judged]:
     if now.webhook is not None:
         detail = f"for {_since(now.webhook.since, now.now)}: {now.webhook.detail}"
         yield Finding(AlertName.WEBHOOK_FAILING, "", detail)
+    elif not now.webhook_is_known:
+        yield Unknown(AlertName.WEBHOOK_FAILING)
 
 
 # --- this host -------------------------------------------------------------------------------------

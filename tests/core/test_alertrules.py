@@ -200,6 +200,10 @@ def test_what_does_not(now: Situation) -> None:
             id="mail-from-before-a-channel-that-never-spoke",
         ),
         pytest.param(situation(key_created_at=None), {Unknown(AlertName.KEY_OLD)}, id="iam-says-nothing"),
+        pytest.param(
+            situation(webhook_is_known=False), {Unknown(AlertName.WEBHOOK_FAILING)}, id="a-web-server-not-tried-yet"
+        ),
+        pytest.param(situation(canary_is_lost=None), {Unknown(AlertName.CANARY_LOST)}, id="a-canary-still-under-way"),
     ],
 )
 def test_what_is_not_known_is_neither(now: Situation, unknown: set[Unknown]) -> None:
