@@ -14,6 +14,7 @@ from tank_mailer.core.errors import QueueError, Reason, StoreError
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.view import LaneView, NodeView
+from tank_mailer.flows.forever import forever
 from tank_mailer.flows.intake import MOST_POLLS
 from tank_mailer.flows.life import Life
 from tank_mailer.flows.oldest import SPAN_S, OldestReceived
@@ -206,6 +207,21 @@ async def test_feedback_is_alive_whose_writer_has_crashed_once(make_rig: MakeRig
 
     assert events.queue.left == []
     assert hung == []
+
+
+async def test_a_loop_that_has_come_to_its_end_does_not_hang() -> None:
+    """A drain may last; whose last round crashed is done with it, too."""
+    beat, closing = Beat(name="lane/ordinary", most_s=60.0, now_s=asyncio.get_running_loop().time), asyncio.Event()
+
+    async def crash() -> None:
+        closing.set()
+        raise ZeroDivisionError
+
+    with capture_logs():
+        await forever(crash, until=closing, beat=beat)
+    await asyncio.sleep(3_600.0)
+
+    assert not beat.pulse.is_still
 
 
 def event_rig(make_rig: MakeRig) -> EventRig:
