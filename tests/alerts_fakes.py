@@ -21,11 +21,13 @@ class FakeBook:
     Attributes:
         sick: raised by every method while it is set.
         sick_after: so many calls go well first.
+        latency_s: that every call takes, on the loop's clock.
     """
 
     inner: MemoryBook = field(default_factory=MemoryBook)
     sick: StoreError | None = None
     sick_after: int = 0
+    latency_s: float = 0.0
 
     async def entries(self) -> Sequence[Entry]:
         await self._answer()
@@ -36,7 +38,7 @@ class FakeBook:
         return await self.inner.take(steps)
 
     async def _answer(self) -> None:
-        await asyncio.sleep(0)  # as a real store: others come in between
+        await asyncio.sleep(self.latency_s)  # as a real store: others come in between
         if self.sick and self.sick_after <= 0:
             raise self.sick
         self.sick_after -= 1

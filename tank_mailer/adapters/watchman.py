@@ -26,7 +26,8 @@ REMEDY: Final = "this is a bug: keep these lines for whoever mends it; queue and
 class Watchman:
     """Looks every few seconds whether the daemon lives.
 
-    Time counts by looks that found no life: who was stopped (SIGSTOP, a paused machine) has not hung meanwhile.
+    Time counts by looks that found no life: who was stopped (SIGSTOP, a paused machine) has not hung meanwhile. The
+    first of them says nothing yet, for such a process looks just like one that hangs until it has had its turn.
 
     Attributes:
         liveness: how the loops are.
@@ -42,6 +43,7 @@ class Watchman:
     patience_s: float = PATIENCE_S
     leave: Callable[[int], None] = os._exit
     _failed_s: float = 0.0
+    _is_told: bool = False
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -62,12 +64,13 @@ class Watchman:
         """Look once; by the last look of many in vain the process ends."""
         liveness = self.liveness()
         if liveness.is_alive:
-            if self._failed_s:
+            if self._is_told:
                 log.info("liveness_recovered", duration_s=self._failed_s)
-            self._failed_s = 0.0
+            self._failed_s, self._is_told = 0.0, False
             return
-        if not self._failed_s:
+        if self._failed_s and not self._is_told:
             self._tell(liveness)
+            self._is_told = True
         self._failed_s += self.look_s
         if self._failed_s >= self.patience_s:
             hang = [one.name for one in liveness.still]

@@ -7,10 +7,12 @@ from types import MappingProxyType
 from typing import Final
 
 from tank_mailer.core.alerts import PAUSES, AlertName
-from tank_mailer.core.outcome import Concerned
+from tank_mailer.core.outcome import Concern, Concerned
+from tank_mailer.core.pausing import Extent, extent_of, name_of
 from tank_mailer.core.renewal import retention_margin_s
 from tank_mailer.core.reputation import Fine, Kind, Rate, Stop, Warn, describe
 from tank_mailer.core.situation import Situation
+from tank_mailer.core.view import PauseView
 
 EVENTS_WITHIN: Final = timedelta(minutes=15)  # of an acceptance; usually seconds (SES)
 MOST_KEY_AGE: Final = timedelta(days=90)  # the usual rule (aws-facts 8)
@@ -121,7 +123,7 @@ def _job_near_retention(now: Situation) -> Iterator[Judged]:
         if one.retention_s is None:
             yield Unknown(AlertName.JOB_NEAR_RETENTION, lane)
             continue
-        waits_since = one.last_poll_at if one.visible and not one.is_polled else None
+        waits_since = _not_received_since(now, lane) if one.visible and not one.is_polled else None
         at = min((at for at in (one.oldest_sent_at, waits_since) if at is not None), default=now.now)
         left_s = one.retention_s - (now.now - at).total_seconds()
         if left_s < retention_margin_s(one.retention_s):
@@ -129,6 +131,18 @@ def _job_near_retention(now: Situation) -> Iterator[Judged]:
             if at == waits_since:
                 what = f"nothing was received for {_since(at, now.now)}, and {one.visible} wait"
             yield Finding(AlertName.JOB_NEAR_RETENTION, lane, f"{what}; SQS keeps a message {span(one.retention_s)}")
+
+
+def _not_received_since(now: Situation, lane: str) -> datetime:
+    """By what this process knows; a start within a pause makes nothing younger that waits for its end."""
+    begun = [pause.since for pause in now.pauses if _stops(pause, lane)]
+    return now.lanes[lane].last_poll_at or min([now.began_at, *begun])
+
+
+def _stops(pause: PauseView, lane: str) -> bool:
+    concern = Concern(Concerned(pause.concern), pause.name)
+    extent = extent_of(concern)
+    return extent is Extent.ALL or (extent in {Extent.LANE, Extent.POLLING} and name_of(concern) == lane)
 
 
 def _doubts_growing(now: Situation) -> Iterator[Judged]:
@@ -254,7 +268,9 @@ def _events_lost(now: Situation) -> Iterator[Judged]:
 
 
 def _canary_lost(now: Situation) -> Iterator[Judged]:
-    if now.canary_is_lost:
+    if now.canary_is_lost is None:
+        yield Unknown(AlertName.CANARY_LOST)
+    elif now.canary_is_lost:
         yield Finding(AlertName.CANARY_LOST, "", "no event of the last canary came back")
 
 
@@ -262,6 +278,8 @@ def _webhook_failing(now: Situation) -> Iterator[Judged]:
     if now.webhook is not None:
         detail = f"for {_since(now.webhook.since, now.now)}: {now.webhook.detail}"
         yield Finding(AlertName.WEBHOOK_FAILING, "", detail)
+    elif not now.webhook_is_known:
+        yield Unknown(AlertName.WEBHOOK_FAILING)
 
 
 # --- this host -------------------------------------------------------------------------------------

@@ -312,7 +312,7 @@ _RULES: Final = (
         remedy="look for another program that receives from this queue, and at its messages in flight: at 120,000 SQS"
         " hands out no more",
         raise_after_s=1.5 * MINUTE_S,  # the queue is asked every minute, and its count is a rough one: so, two answers
-        clear_after_s=2 * MINUTE_S,
+        clear_after_s=3 * MINUTE_S,  # after a restart silence takes two answers to be found again
     ),
     AlertRule(
         name=AlertName.EVENTS_SILENT,

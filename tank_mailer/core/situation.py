@@ -56,8 +56,8 @@ class Situation:
         standings: of bounces and complaints, by `lines`.
         quota_step: the highest share of the quota, 0.8 or 0.95, that is passed; 0: none.
         is_reviewed: AWS has put the account on probation.
-        webhook: what is wrong with the web server.
-        canary_is_lost: no event of it came back, as far as this node looks after canaries.
+        webhook: what is wrong with the web server; `webhook_is_known`: whether it has taken or refused anything yet.
+        canary_is_lost: no event of it came back; None: it is for another node to look, or too early to say.
         key_created_at: of the access key in use.
         happened: how often something happened since the last look.
     """
@@ -85,6 +85,7 @@ class Situation:
     quota_step: float = 0.0
     is_reviewed: bool | None = None
     webhook: Trouble | None = None
-    canary_is_lost: bool = False
+    webhook_is_known: bool = True
+    canary_is_lost: bool | None = False
     key_created_at: datetime | None = None
     happened: Mapping[AlertName, int] = field(default_factory=lambda: MappingProxyType({}))

@@ -151,6 +151,7 @@ class _Sight:
             quota_step=self.nodes.quota.step,
             is_reviewed=account.enforcement == PROBATION if account is not None and account.enforcement else None,
             webhook=core.Trouble(trouble.since, trouble.detail) if trouble is not None else None,
+            webhook_is_known=notifier is None or notifier.is_known,
             canary_is_lost=canary is not None and canary.is_lost,
             key_created_at=self.key.created_at,
         )

@@ -29,6 +29,7 @@ FIRST_S: Final = 10.0  # the first look waits no longer for the first answers of
 TURN: Final = "alerting"  # of several nodes one tells
 TURN_S: Final = 60.0  # a request ends within 17 s
 STOP_S: Final = 1.0  # for giving it up
+BOOK_S: Final = 5.0  # a store that takes longer is looked after beside: what says that it is sick must not wait for it
 WAITS_S: Final = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # after each try that failed; the last one repeats
 LEVELS: Final = {Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.CRITICAL}
 REMEDY: Final = (
@@ -82,6 +83,7 @@ class Alerts:
     _failing_since: datetime | None = None
     _failures: int = 0
     _again_s: float = float("-inf")
+    _comparing: asyncio.Task[None] | None = None  # the store's book
 
     def __post_init__(self) -> None:
         self._shared, self._own = _Shelf(self.book, needs_store=True), _Shelf(MemoryBook(), needs_store=False)
@@ -108,6 +110,8 @@ class Alerts:
         try:
             await forever(self._look_and_wait)
         finally:
+            if self._comparing is not None:
+                self._comparing.cancel()
             if self.turns is not None:
                 with suppress(StoreError, TimeoutError):
                     async with asyncio.timeout(STOP_S):
@@ -123,16 +127,33 @@ class Alerts:
         totals = dict(self.totals())
         happened = {name: total - self._counted.get(name, 0) for name, total in totals.items()}
         judgement = judge(replace(self.look(), happened=happened))
-        for shelf in (self._own, self._shared):
-            await self._compare(shelf, judgement)
-        if self._shared.is_open:
-            self._counted = totals
+        await self._compare(self._own, judgement)
+        await self._compare_shared(judgement, totals)
         await self._tell()
+
+    async def _compare_shared(self, judgement: Judgement, totals: Mapping[AlertName, int]) -> None:
+        """Bring the store's book up to date, or leave that going on: requests may wait for minutes there."""
+        if self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare(self._shared, judgement, totals))
+        ended, _ = await asyncio.wait({self._comparing}, timeout=BOOK_S)
+        if not ended:
+            self._shared.is_open = False
+            return
+        ended_one, self._comparing = self._comparing, None
+        ended_one.result()
 
     # --- what is on ---
 
-    async def _compare(self, shelf: _Shelf, judgement: Judgement) -> None:
-        """Bring one book up to date; a sick store is told of by the other one."""
+    async def _compare(
+        self, shelf: _Shelf, judgement: Judgement, totals: Mapping[AlertName, int] | None = None
+    ) -> None:
+        """Bring one book up to date; a sick store is told of by the other one.
+
+        Args:
+            shelf: which.
+            judgement: what holds.
+            totals: what has been counted then, and stands on the book afterwards.
+        """
         found = [
             replace(one, detail=scrub(one.detail))  # what SES or a driver said may quote an address
             for one in judgement.found
@@ -157,6 +178,7 @@ class Alerts:
             shelf.is_open = False
             return
         shelf.waits, shelf.is_open = planned.waits, True
+        self._counted = self._counted if totals is None else totals
         for step in taken:
             self._log(step)
 

@@ -56,11 +56,11 @@ class Canary:
     interval: timedelta
     configuration_sets: Sequence[str]
     turns: Turns | None = None
-    _is_lost: bool = False
+    _is_lost: bool | None = None
 
     @property
-    def is_lost(self) -> bool:
-        """Whether no event of the last one came back, as far as it is for this node to look."""
+    def is_lost(self) -> bool | None:
+        """Whether no event of the last one came back; None: it is not for this node to look, or too early to say."""
         return self._is_lost
 
     async def run(self) -> None:
@@ -84,7 +84,8 @@ class Canary:
         if self.turns is None:
             return True
         is_ours = not self.is_paused() and await self.turns.take(PUT, for_s=TURN_S)
-        self._is_lost = self._is_lost and is_ours  # what was told then, others have taken over
+        if not is_ours:  # what was told then, others have taken over
+            self._is_lost = None
         return is_ours
 
     async def look(self) -> None:
@@ -123,6 +124,7 @@ class Canary:
                 " destination, the topic's subscription, the queue's policy, and at what is in quarantine; until they"
                 " come, no doubt can be settled",
             )
-        elif last.is_back and self._is_lost:
+        elif last.is_back:
+            if self._is_lost:
+                log.info("canary_returned")
             self._is_lost = False
-            log.info("canary_returned")

@@ -173,7 +173,13 @@ class Feedback:
         if messages:
             await self._keep_pace(len(messages))
         else:
+            self._nothing_waits()
             await asyncio.sleep(POLL_FLOOR_S)
+
+    def _nothing_waits(self) -> None:
+        """A writer that has crashed and finds nothing more to write does not hang."""
+        if self._in_hand <= 0:
+            self._writing.done()
 
     async def _keep_pace(self, events: int) -> None:
         """A backlog may take its time; mail may not."""
@@ -240,7 +246,12 @@ class Feedback:
             self._room.set()
 
     async def _quarantine(self, queue_message_id: str, body: str, reason: Reason, detail: str) -> bool:
-        """Kept, not dropped, and never in the way (DESIGN 6); False: it was not written, and comes again."""
+        """Kept, not dropped, and never in the way (DESIGN 6); False: it was not written, and comes again.
+
+        A store that is known to be sick is not asked for each message: a server that does not answer takes up minutes.
+        """
+        if self.pauses.reason_of(Concern(Concerned.STORE)) is not None:
+            return False
         raw = body.encode("utf-8", "replace")
         kept_bytes = self._kept_bytes(reason)
         if len(raw) > kept_bytes:

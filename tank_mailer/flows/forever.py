@@ -35,3 +35,5 @@ async def forever(
         else:
             if beat is not None:
                 beat.done()
+    if beat is not None:  # after a crash, too: who has come to the end does not hang
+        beat.done()

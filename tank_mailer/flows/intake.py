@@ -105,6 +105,8 @@ class Intake:
             self.polled.task = poll
             self.polled.begin()
             poll.add_done_callback(partial(self._polled, limit))
+        elif not self._polls:  # after a crash, too: nothing is asked for, so nothing hangs
+            self.polled.done()
 
     def _polled(self, limit: int, poll: asyncio.Task[None]) -> None:
         self._polls.discard(poll)
@@ -112,6 +114,8 @@ class Intake:
         if not poll.cancelled() and (error := poll.exception()):
             log.error("flow_crashed", exc_info=error)
             self._has_crashed = True
+        else:
+            self.polled.done(more=bool(self._polls))
 
     def polls_without(self) -> int:
         """Polls in a row that brought nothing."""
@@ -153,9 +157,7 @@ class Intake:
                 self.pauses.begin(self.concern, error.reason, error.detail)
             else:  # one cut connection is no outage
                 await self._or_closing(asyncio.sleep(self._failed_polls))
-            self.polled.done(more=len(self._polls) > 1)
             return
-        self.polled.done(more=len(self._polls) > 1)
         self._failed_polls = 0
         self._empty_polls = 0 if messages else self._empty_polls + 1
         self.pauses.lift(self.concern)

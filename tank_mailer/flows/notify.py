@@ -74,6 +74,7 @@ class Notifier:
         jitter: 0 to 1, for the waits of single letters.
         turns: shared with other nodes; None: there are none.
         trouble: what is wrong, while the web server takes nothing.
+        is_known: whether it has taken or refused anything since it is for us to tell it.
     """
 
     outbox: Backlog
@@ -82,6 +83,7 @@ class Notifier:
     jitter: Callable[[], float]
     turns: Turns | None = None
     trouble: Trouble | None = None
+    is_known: bool = False
     _health: Health = field(default_factory=Health)
     _jobs: set[str] = field(default_factory=set)  # of every letter from the reading to the writing down
     _ready: deque[Letter] = field(default_factory=deque)
@@ -164,6 +166,7 @@ class Notifier:
             self._ready.clear()
         if not is_ours:  # what we knew of the web server grows old
             self.trouble, self._health, self._said_s = None, Health(), -math.inf
+            self.is_known = False
         self._ours_until_s = now_s + TURN_S if is_ours else -math.inf
         self._ask_turn_s = now_s + RENEW_S
 
@@ -215,6 +218,7 @@ class Notifier:
             duration = self.clock.now() - self.trouble.since
             log.info("webhook_recovered", duration_s=round(duration.total_seconds(), 1))
         self.trouble, self._health, self._said_s = None, Health(), -math.inf
+        self.is_known = True
 
     async def _mark(self) -> None:
         marked = self._told[:]
@@ -237,6 +241,7 @@ class Notifier:
         if health.is_failing:
             self._let_go(*self._ready)  # they wait in the outbox, where they can be erased meanwhile
             self._ready.clear()
+            self.is_known = True
             self.trouble = Trouble(now - timedelta(seconds=health.failed_s), detail)
 
     def _let_go(self, *letters: Letter) -> None:

@@ -194,7 +194,7 @@ MEASURES: Final = (
     Measure(
         "dead_letter_queue_messages",
         _G,
-        "Messages on the dead-letter queue of a lane, roughly; asked once a minute.",
+        "Messages on the dead-letter queue of a lane, roughly; asked every five minutes.",
         (_LANE,),
     ),
     Measure(

@@ -56,7 +56,7 @@ def looked(found: Sequence[Liveness]) -> tuple[list[str], list[str]]:
     ("found", "done", "told"),
     [
         pytest.param([WELL] * 10, [], [], id="who-lives-is-left-alone"),
-        pytest.param([HUNG], [], ["liveness_lost"], id="said-at-the-first-look"),
+        pytest.param([HUNG] * 2, [], ["liveness_lost"], id="said-at-the-second-look"),
         pytest.param([HUNG] * 3, [], ["liveness_lost"], id="and-said-once"),
         pytest.param(
             [HUNG] * 4,
@@ -92,10 +92,10 @@ def test_what_is_said_names_the_loop_and_what_to_do() -> None:
 
 
 def test_who_was_stopped_for_long_has_not_hung_meanwhile() -> None:
-    """Time is counted by looks: a SIGSTOP, or a paused machine, is one look that took long."""
+    """Time is counted by looks: a SIGSTOP, or a paused machine, is one look that took long, and no bug."""
     long_silent = Liveness([Pulse("loop", 86_400.0, 30.0)])
 
-    assert looked([long_silent, WELL]) == ([], ["liveness_lost", "liveness_recovered"])
+    assert looked([long_silent, WELL] * 10) == ([], [])
 
 
 def test_it_looks_by_a_thread_of_its_own_until_the_block_ends() -> None:
@@ -159,9 +159,11 @@ def test_the_main_thread_is_found_from_another_one() -> None:
 async def test_the_task_of_the_loop_that_hangs_is_told() -> None:
     task = asyncio.create_task(_outer())
     await asyncio.sleep(0)
-    with scene(HUNG) as (made, lines):
+    with scene(HUNG, HUNG) as (made, lines):
         made.tasks["lane/ordinary"] = task
-        made.watchman().look()
+        watchman = made.watchman()
+        watchman.look()
+        watchman.look()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

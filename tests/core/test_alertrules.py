@@ -94,6 +94,12 @@ RAISED = [
         "ordinary",
         id="a-lane-that-was-not-received-from-for-days",
     ),
+    pytest.param(
+        situation(lanes=lane(is_polled=False, visible=5, last_poll_at=None), began_at=NOW - 4 * DAY),
+        AlertName.JOB_NEAR_RETENTION,
+        "ordinary",
+        id="nor-since-the-start-four-days-ago",
+    ),
     pytest.param(situation(doubts=10, doubts_before=0), AlertName.DOUBTS_GROWING, "", id="ten-doubts-more"),
     pytest.param(situation(doubts=30, doubts_before=20), AlertName.DOUBTS_GROWING, "", id="ten-more-than-twenty"),
     pytest.param(
@@ -200,6 +206,10 @@ def test_what_does_not(now: Situation) -> None:
             id="mail-from-before-a-channel-that-never-spoke",
         ),
         pytest.param(situation(key_created_at=None), {Unknown(AlertName.KEY_OLD)}, id="iam-says-nothing"),
+        pytest.param(
+            situation(webhook_is_known=False), {Unknown(AlertName.WEBHOOK_FAILING)}, id="a-web-server-not-tried-yet"
+        ),
+        pytest.param(situation(canary_is_lost=None), {Unknown(AlertName.CANARY_LOST)}, id="a-canary-still-under-way"),
     ],
 )
 def test_what_is_not_known_is_neither(now: Situation, unknown: set[Unknown]) -> None:
@@ -245,6 +255,26 @@ def test_a_rate_says_how_many_more_there_may_be() -> None:
     (found,) = judge(situation(standings={**FINE, Kind.BOUNCES: Warn(RATE)})).found
 
     assert found.detail == "7.00% of 1000 recipients in a day; after 30 more the ordinary lane pauses, at 10.00%"
+
+
+@pytest.mark.parametrize(
+    ("concern", "name", "is_near"),
+    [
+        pytest.param(Concerned.OPERATOR, "all", True, id="all"),
+        pytest.param(Concerned.OPERATOR, "lane/ordinary", True, id="this-lane"),
+        pytest.param(Concerned.REPUTATION, "ordinary", True, id="this-lane-for-its-bounces"),
+        pytest.param(Concerned.OPERATOR, "lane/priority", False, id="another-lane"),
+        pytest.param(Concerned.OPERATOR, "sender/a@example.com", False, id="a-sender"),
+    ],
+)
+def test_a_start_within_a_pause_makes_no_message_younger(concern: Concerned, name: str, *, is_near: bool) -> None:
+    """A person's pause outlives restarts, and SQS deletes what waits for its end."""
+    pause = replace(paused(concern, name), since=NOW - 4 * DAY)
+    lanes = lane(is_polled=False, visible=5, last_poll_at=None)
+
+    found = names(situation(lanes=lanes, pauses=[pause], began_at=NOW - MINUTE))
+
+    assert ((AlertName.JOB_NEAR_RETENTION, "ordinary") in found) is is_near
 
 
 def test_at_95_percent_80_are_passed_as_well() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tank_mailer.core.alerts import AlertName, Severity
+from tank_mailer.core.alerts import RULES, AlertName, Severity
 from tank_mailer.core.errors import Reason, StoreError
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.situation import Situation
 from tank_mailer.core.view import PauseView
-from tank_mailer.flows.alerts import FIRST_S, LOOK_S, WAITS_S, Alerts
+from tank_mailer.flows.alerts import BOOK_S, FIRST_S, LOOK_S, WAITS_S, Alerts
 from tank_mailer.ports import NotTold
 from tests.alerts_fakes import FakeBook, FakeReceiver
 from tests.fakes import EPOCH, FakeClock
@@ -353,6 +353,36 @@ async def test_a_sick_store_is_told_of_from_memory() -> None:
         await looks(12)
 
     assert world.heard == [[("pause_store", "firing")], [("pause_store", "recovered")]]
+
+
+async def test_a_store_that_does_not_even_fail_is_told_of_as_soon() -> None:
+    """A server behind a dead network: each request waits for minutes, behind those of everybody else."""
+    world = World()
+    async with running(world.daemon()):
+        await looks()
+        world.book.latency_s, world.book.sick, world.has_store = 200.0, SICK, False
+        world.pause(Concerned.STORE)
+        await asyncio.sleep(RULES[AlertName.PAUSE_STORE].raise_after_s + 2 * LOOK_S + BOOK_S)
+        heard = list(world.heard)
+        world.book.latency_s, world.book.sick, world.has_store, world.pauses = 0.0, None, True, []
+        world.dead = 1
+        await asyncio.sleep(400.0)
+
+    assert heard == [[("pause_store", "firing")]]
+    assert world.heard[1:] == [[("pause_store", "recovered")], [("dead_letters", "firing")]]
+
+
+async def test_a_stop_does_not_wait_for_the_store() -> None:
+    world = World()
+    alerts = world.daemon()
+    async with running(alerts):
+        await looks()
+        world.book.latency_s = 200.0
+        await looks(2)
+    await asyncio.sleep(0)
+
+    assert alerts._comparing is not None
+    assert alerts._comparing.cancelled()
 
 
 async def test_what_the_store_holds_is_not_over_because_it_is_sick() -> None:

@@ -185,6 +185,25 @@ async def test_while_polling_is_paused_none_is_put() -> None:
     assert len(world.bodies) == 1
 
 
+async def test_nothing_is_said_of_one_that_is_under_way() -> None:
+    """After a restart, too: or what was lost before would count as back for a quarter of an hour."""
+    world = World(events_come=False)
+    canary, again = make_canary(world), make_canary(world)
+
+    async with running(canary):
+        await after(65 * MINUTE)
+        assert canary.is_lost, "the first one; the second is under way"
+    async with running(again):
+        await after(5 * MINUTE)
+        assert again.is_lost is None
+        await after(10 * MINUTE)
+        assert again.is_lost
+        world.events_come = True
+        await after(HOUR)
+
+    assert again.is_lost is False
+
+
 async def test_one_that_does_not_come_back_is_told_once() -> None:
     world = World(events_come=False)
     canary = make_canary(world)
@@ -192,7 +211,7 @@ async def test_one_that_does_not_come_back_is_told_once() -> None:
     async with running(canary) as lines:
         await after(14 * MINUTE)
         assert told(lines, "canary_lost") == []
-        assert not canary.is_lost
+        assert canary.is_lost is None
         await after(4 * HOUR)
         assert canary.is_lost
 

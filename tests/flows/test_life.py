@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,9 +14,11 @@ from tank_mailer.core.errors import QueueError, Reason, StoreError
 from tank_mailer.core.lanes import ORDINARY
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.view import LaneView, NodeView
+from tank_mailer.flows.forever import forever
 from tank_mailer.flows.intake import MOST_POLLS
 from tank_mailer.flows.life import Life
 from tank_mailer.flows.oldest import SPAN_S, OldestReceived
+from tank_mailer.ports import Aside, QueueMessage
 from tank_mailer.telemetry.beats import Beat
 from tests.fakes import EPOCH, FakeClock
 from tests.flows.conftest import MakeRig, Rig
@@ -120,6 +124,25 @@ async def test_feedback_is_alive_while_the_store_is_sick(make_rig: MakeRig) -> N
     assert hung == []
 
 
+async def test_feedback_is_alive_while_the_store_takes_its_time_to_fail(make_rig: MakeRig) -> None:
+    """A server behind a dead network: of ten messages that are to be put aside each would wait for its time-outs."""
+    events = event_rig(make_rig)
+
+    async def set_aside(_: Aside) -> None:
+        await asyncio.sleep(100.0)
+        raise StoreError(Reason.STORE_SICK, "no answer")
+
+    events.feedback.book = SimpleNamespace(set_aside=set_aside, drained=events.lane.events.drained)
+    events.lane.ledger.sick = StoreError(Reason.STORE_SICK, "no answer")
+    async with living(make_life(event_beats(events))) as hung, events.running():
+        for _ in range(20):
+            events.queue.put("{")
+        await asyncio.sleep(3_600.0)
+
+    assert len(events.queue.left) == 20
+    assert hung == []
+
+
 async def test_idle_feedback_is_alive(make_rig: MakeRig) -> None:
     events = event_rig(make_rig)
     async with living(make_life(event_beats(events))) as hung, events.running():
@@ -128,6 +151,77 @@ async def test_idle_feedback_is_alive(make_rig: MakeRig) -> None:
         assert events.feedback.last_poll_at is not None
 
     assert hung == []
+
+
+async def test_a_lane_is_alive_whose_polls_have_ended_together_before_a_pause(make_rig: MakeRig) -> None:
+    """Then there is none under way, however long the pause lasts."""
+    rig = make_rig()
+    answered = asyncio.Event()
+
+    async def some_room(_lane: str) -> int:
+        return 10
+
+    async def receive(**_: int) -> Sequence[QueueMessage]:
+        await answered.wait()
+        return []
+
+    rig.lane.intake.governor.wait_for_room = some_room  # type: ignore[assignment, method-assign]  # as for a fast rate
+    rig.lane.intake.queue = SimpleNamespace(receive=receive)
+    async with living(make_life(beats_of(rig))) as hung, rig.running():
+        await asyncio.sleep(5.0)
+        assert len(rig.lane.intake._polls) == MOST_POLLS
+        answered.set()
+        rig.pauses.begin(Concern(Concerned.OPERATOR, "all"), Reason.OPERATOR, "for a while")
+        await asyncio.sleep(DAYS_S)
+
+    assert hung == []
+
+
+async def test_a_lane_is_alive_whose_poll_has_crashed_before_a_pause(make_rig: MakeRig) -> None:
+    """A crash is told, and is not the end; nothing is polled meanwhile that could make it good."""
+    rig = make_rig()
+    rig.queue.fail("receive", ZeroDivisionError(), ZeroDivisionError())
+    with capture_logs():
+        async with living(make_life(beats_of(rig))) as hung, rig.running():
+            await asyncio.sleep(1.0)
+            rig.pauses.begin(Concern(Concerned.OPERATOR, "all"), Reason.OPERATOR, "for a while")
+            await asyncio.sleep(DAYS_S)
+
+    assert hung == []
+
+
+async def test_feedback_is_alive_whose_writer_has_crashed_once(make_rig: MakeRig) -> None:
+    """What was written before the crash does not come again, and perhaps nothing else for hours."""
+    events = event_rig(make_rig)
+    wrote = events.feedback._write
+
+    async def write_and_crash(batch: Sequence[Any]) -> int:
+        await wrote(batch)
+        raise ZeroDivisionError
+
+    events.feedback._write = write_and_crash  # type: ignore[method-assign]
+    with capture_logs():
+        async with living(make_life(event_beats(events))) as hung, events.running():
+            events.queue.put(send_event(1))
+            await asyncio.sleep(3_600.0)
+
+    assert events.queue.left == []
+    assert hung == []
+
+
+async def test_a_loop_that_has_come_to_its_end_does_not_hang() -> None:
+    """A drain may last; whose last round crashed is done with it, too."""
+    beat, closing = Beat(name="lane/ordinary", most_s=60.0, now_s=asyncio.get_running_loop().time), asyncio.Event()
+
+    async def crash() -> None:
+        closing.set()
+        raise ZeroDivisionError
+
+    with capture_logs():
+        await forever(crash, until=closing, beat=beat)
+    await asyncio.sleep(3_600.0)
+
+    assert not beat.pulse.is_still
 
 
 def event_rig(make_rig: MakeRig) -> EventRig:

@@ -276,6 +276,17 @@ async def test_it_is_said_when_it_begins_then_every_quarter_of_an_hour_and_when_
     assert desk.notifier.trouble is None
 
 
+async def test_nothing_is_known_of_a_web_server_that_was_not_tried(desk: Desk) -> None:
+    """After a restart a letter may wait for hours: until then nobody can say that all is well again."""
+    async with desk.running():
+        await asyncio.sleep(HOUR_S)
+        assert not desk.notifier.is_known
+        desk.write("order-1")
+        await desk.until_all_are_told()
+
+    assert desk.notifier.is_known
+
+
 async def test_a_second_outage_is_said_at_once(desk: Desk) -> None:
     desk.receiver.manner = refuses
     desk.write("a", "b", "c")
@@ -762,6 +773,7 @@ async def test_only_who_tells_knows_how_the_web_server_is(nodes: Nodes) -> None:
     await asyncio.sleep(10.0)
     assert nodes.one.notifier.trouble is not None
     assert nodes.two.notifier.trouble is None
+    assert (nodes.one.notifier.is_known, nodes.two.notifier.is_known) == (True, False)
 
     nodes.one.cut_off()
     await nodes.until_all_are_told(within_s=120.0)
@@ -769,6 +781,7 @@ async def test_only_who_tells_knows_how_the_web_server_is(nodes: Nodes) -> None:
     await asyncio.sleep(20.0)
 
     assert nodes.one.notifier.trouble is None
+    assert (nodes.one.notifier.is_known, nodes.two.notifier.is_known) == (False, True)
 
 
 async def test_nudges_do_not_make_a_node_ask_for_its_turn(nodes: Nodes) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tank_mailer.core.alerts import RULES, AlertName
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.outcome import Concern, Concerned
 from tank_mailer.core.renewal import QueueLife
+from tank_mailer.flows.alerts import LOOK_S
 from tank_mailer.flows.pauses import Pauses
 from tank_mailer.flows.watch import EVERY_S, SELDOM_S, SOON_S, QueueWatch
 from tests.builders import make_body
@@ -262,3 +264,17 @@ async def test_nobody_asks_until_somebody_does() -> None:
     watch = QueueWatch(has_dead_letters=True, queue=FakeQueue(clock), pauses=Pauses(clock=clock))
 
     assert watch.polls_without() == 0
+
+
+async def test_silence_is_found_again_after_a_restart_before_its_alert_is_over(make_rig: MakeRig) -> None:
+    """Or each restart would tell people that mail is received again."""
+    rig = make_rig()
+    rig.put()
+    watch = QueueWatch(has_dead_letters=True, queue=rig.queue, pauses=rig.pauses)
+    rig.lane.intake.queue = FakeQueue(rig.clock, latency_s=0.1)  # hands out nothing
+    watch.polls_without = rig.lane.intake.polls_without
+    await watch.ask()  # as at the start
+    async with rig.running(), running(watch):
+        await asyncio.sleep(RULES[AlertName.QUEUE_SILENT].clear_after_s - LOOK_S)
+
+    assert watch.is_silent
