@@ -87,7 +87,9 @@ class BoardKeeper:
             is_ours = order.who == OURSELVES and lane is not None
             concern = Concern(Concerned.SUSPECT, lane or "") if is_ours else Concern(Concerned.OPERATOR, order.scope)
             reason = Reason.QUEUE_SUSPECT if is_ours else Reason.OPERATOR
-            detail = WHOSE if is_ours else f"{order.who} said so"  # a person's note may name somebody: no log has it
+            detail = (
+                WHOSE if is_ours else f"{order.who.replace('@', ' on ')} said so"
+            )  # a person's note may name somebody: no log has it
             self.pauses.begin(concern, reason, detail, since=order.at)
             return
         lanes = LANES if order.scope == ALL else (lane,) if lane else ()
