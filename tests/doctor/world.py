@@ -1,7 +1,6 @@
 """A set-up in which nothing is wrong: an emulated account, a DNS server, a store, and the settings that name them."""
 
 import json
-import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -24,41 +23,25 @@ from tank_mailer.standin.destinations import Destination
 from tank_mailer.standin.event_kinds import EventKind
 from tank_mailer.standin.identities import tokens_of
 from tests.dns_server import DnsServer
+from tests.project.cloudformation import QUEUE, Reader
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-west-1"
 DOMAIN: Final = "example.com"
 MAIL_FROM: Final = "bounce.example.com"
 KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"
-TEMPLATE: Final = Path(__file__).parents[2] / "config" / "aws" / "queues.json"
 OUTBOUND, PRIORITY, DEAD, EVENTS = "tank-outbound", "tank-priority", "tank-dead-letter", "tank-events"
 UNDELIVERED: Final = "tank-events-undelivered"
 
 
 def queue_attributes() -> dict[str, dict[str, Any]]:
     """The template's queues, by name, as CreateQueue takes them; those that others name come first."""
-    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
     found = dict[str, dict[str, Any]]()
-    for resource in resources.values():
-        if resource["Type"] != "AWS::SQS::Queue":
-            continue
-        given = {key: _resolved(value) for key, value in resource["Properties"].items()}
+    for resource in Reader(parameters={"Identities": DOMAIN}).resources(QUEUE).values():
+        given = {key: value for key, value in resource["Properties"].items() if key != "Tags"}
         name = given.pop("QueueName")
         found[name] = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
     return dict(sorted(found.items(), key=lambda one: "RedrivePolicy" in one[1]))
-
-
-def _resolved(value: Any) -> Any:
-    match value:
-        case {"Fn::Sub": str(text)}:
-            return text.replace("${Name}", "tank")
-        case {"Fn::GetAtt": [str(other), "Arn"]}:
-            name = "-".join(part.lower() for part in re.findall("[A-Z][a-z]+", other)[:-1])
-            return f"arn:aws:sqs:{REGION}:{ACCOUNT}:tank-{name}"
-        case dict():
-            return {key: _resolved(inner) for key, inner in value.items()}
-        case _:
-            return value
 
 
 @dataclass(kw_only=True, eq=False)

@@ -344,3 +344,18 @@ def test_the_database_url_of_the_example_leads_to_its_database(compose: dict[str
     assert urlsplit(url).path == f"/{postgres['environment']['POSTGRES_DB']}"
     assert urlsplit(url).username == postgres["environment"]["POSTGRES_USER"]
     assert "ledger" in str(postgres["volumes"])
+
+
+# --- what is named -----------------------------------------------------------------------------------
+
+
+def test_files_that_texts_name_are_there() -> None:
+    """A remedy that sends a person to a file of an earlier release is none."""
+    texts = [*(ROOT / "tank_mailer").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    name = re.compile(r"(?<![/\w])(?:config|systemd)/[a-z0-9/_.@-]+\.[a-z]+\b")
+    named = {
+        (str(path.relative_to(ROOT)), one) for path in texts for one in name.findall(path.read_text(encoding="utf-8"))
+    }
+
+    assert named
+    assert [where for where in sorted(named) if not (ROOT / where[1]).exists()] == []

@@ -13,7 +13,7 @@ from tank_mailer.core.checkup.topics import judge_topics, topics_of
 NEEDED: Final = ("SEND", "BOUNCE", "COMPLAINT")  # doubts are settled by Send; the others keep the reputation
 WANTED: Final = ("DELIVERY", "DELIVERY_DELAY", "REJECT", "RENDERING_FAILURE")
 MANAGED: Final = "alias/aws/"  # keys whose policy nobody may change
-CONSOLE: Final = "see config/aws/queues.json (EventDestination)"
+CONSOLE: Final = "see config/aws/tank-mailer.yaml (EventDestination)"
 NO_ASK: Final = NotAsked("it was not asked")
 
 
@@ -24,7 +24,7 @@ def judge_events(setup: Setup, facts: Facts) -> Iterator[Finding]:
             Check.CONFIGURATION_SET,
             "",
             "no configuration set: SES tells nothing of what became of mail, and lost answers cannot be settled",
-            "set TANK_CONFIGURATION_SET; config/aws/queues.json makes one with all that belongs to it",
+            "set TANK_CONFIGURATION_SET; config/aws/tank-mailer.yaml makes one with all that belongs to it",
         )
     for name in setup.sets:
         yield from _set(setup, facts, name)
@@ -33,7 +33,7 @@ def judge_events(setup: Setup, facts: Facts) -> Iterator[Finding]:
             Check.EVENT_QUEUE,
             "",
             "no event queue: nothing is known of deliveries, bounces and complaints",
-            "set TANK_EVENT_QUEUE_URL; config/aws/queues.json makes one with all that belongs to it",
+            "set TANK_EVENT_QUEUE_URL; config/aws/tank-mailer.yaml makes one with all that belongs to it",
         )
         return
     yield from judge_topics(setup, facts)
@@ -178,7 +178,7 @@ def _lets_topics_in(setup: Setup, facts: Facts, queue: QueueState, name: str) ->
                     name,
                     f"its policy does not let the topic {arn} put events there: SNS drops them in silence",
                     f"let sns.amazonaws.com call sqs:SendMessage on {queue.arn}, with aws:SourceArn {arn}: see"
-                    " config/aws/queues.json (EventQueuePolicy)",
+                    " config/aws/tank-mailer.yaml (EventQueuePolicy)",
                 )
             case Says.UNCLEAR:
                 yield note(

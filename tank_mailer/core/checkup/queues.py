@@ -44,7 +44,7 @@ def judge_queues(setup: Setup, facts: Facts) -> Iterator[Finding]:
 
 
 def _set(name: str, attribute: str, value: object) -> str:
-    return f"set {attribute} of {name} to {value}, as in config/aws/queues.json"
+    return f"set {attribute} of {name} to {value}, as in config/aws/tank-mailer.yaml"
 
 
 def _lane(setup: Setup, queue: QueueState, name: str) -> Iterator[Finding]:
@@ -163,7 +163,7 @@ def _dead_letters(setup: Setup, facts: Facts) -> Iterator[Finding]:
                 Check.DEAD_LETTER_QUEUE,
                 "",
                 "there is no dead-letter queue: what is given up is kept in the ledger alone",
-                "set TANK_DEAD_LETTER_QUEUE_URL, or a redrive policy as in config/aws/queues.json",
+                "set TANK_DEAD_LETTER_QUEUE_URL, or a redrive policy as in config/aws/tank-mailer.yaml",
             )
         return
     name = name_of_queue(url)
@@ -173,7 +173,7 @@ def _dead_letters(setup: Setup, facts: Facts) -> Iterator[Finding]:
                 Check.DEAD_LETTER_QUEUE,
                 name,
                 f"SQS knows no queue {name}: what is given up is kept in the ledger alone",
-                "make it, as in config/aws/queues.json, or mend TANK_DEAD_LETTER_QUEUE_URL",
+                "make it, as in config/aws/tank-mailer.yaml, or mend TANK_DEAD_LETTER_QUEUE_URL",
             )
         case Known(dead):
             yield from _dead_letter_queue(setup, facts, dead, name)

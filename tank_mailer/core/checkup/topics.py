@@ -10,7 +10,7 @@ from tank_mailer.core.checkup.seen import Absent, Denied, Known, NotAsked, Unrea
 from tank_mailer.core.checkup.setup import Setup, name_of_queue
 
 MANAGED: Final = "alias/aws/"
-TEMPLATE: Final = "see config/aws/queues.json"
+TEMPLATE: Final = "see config/aws/tank-mailer.yaml"
 NO_ASK: Final = NotAsked("it was not asked")
 
 
