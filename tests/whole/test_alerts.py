@@ -40,6 +40,7 @@ async def test_a_dead_letter_is_told_once_over_restarts_and_so_is_its_end(open_s
         daemon = await site.start()
         await site.until(lambda: len(told) == 1, daemon, what="the alert")
         await site.until(lambda: bool(site.select("select 1 from alerts where told_at is not null")), daemon)
+        await site.until(lambda: bool(daemon.events()["alert_raised"]), daemon, what="its line in the log")
         raised = [line for line in daemon.lines if line["event"] == "alert_raised"]
         await daemon.stop(signal.SIGKILL)
 
