@@ -102,8 +102,8 @@ async def test_a_pause_for_a_dead_key_is_over_once_the_new_one_is_read(open_site
         give(site, NEW, "TANK_LOG_LEVEL=debug")
         daemon.process.send_signal(signal.SIGHUP)
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
-        [reloaded] = said(daemon, "settings_reloaded")
         assert await daemon.stop() == 0
+        [reloaded] = said(daemon, "settings_reloaded")
 
         assert site.accepted() == dict.fromkeys(ids, 1)
         assert reloaded["changed"] == ["AWS_ACCESS_KEY_ID"]
@@ -146,8 +146,8 @@ async def test_keys_that_left_the_file_are_not_found_in_the_environment(open_sit
         site.standin.state.signers.refused[OLD] = "invalid"
         ids = await site.put_jobs(3)
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
-        [changed] = said(daemon, "credentials_changed")
         assert await daemon.stop() == 0
+        [changed] = said(daemon, "credentials_changed")
 
         assert site.accepted() == dict.fromkeys(ids, 1)
         assert changed["origin"] == "custom-process"
