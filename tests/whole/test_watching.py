@@ -63,6 +63,24 @@ async def test_a_daemon_at_work(open_site: OpenSite, unused_tcp_port: int) -> No
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+async def test_what_the_store_the_queues_and_the_alerts_say_is_shown(open_site: OpenSite, unused_tcp_port: int) -> None:
+    """None of it is the node's own: it is asked now and then, and must not be missing where all else is."""
+    listen = f"127.0.0.1:{unused_tcp_port}"
+    async with open_site(TANK_HTTP_LISTEN=listen) as site:
+        await site.put(["somebody's job"], url=site.url.replace("/jobs", "/dead"))
+        daemon = await site.start()
+        await site.until(lambda: bool(daemon.events()["alert_raised"]), daemon, what="the alert")
+        _, scrape = await get(listen, "/metrics")
+        await daemon.stop(signal.SIGKILL)
+
+    found = read(scrape)
+    assert found[sample("dead_letter_queue_messages", lane="ordinary")] == 1
+    assert found[sample("alerts_firing", alert="dead_letters", severity="warning")] == 1
+    assert found[sample("jobs_unfinished", state="in_doubt")] == 0
+    assert found[sample("outbox_letters")] == 0
+    assert found[sample("store_free_bytes")] > 0
+
+
 async def test_a_daemon_whose_queue_is_missing_lives_and_is_not_ready(
     open_site: OpenSite, unused_tcp_port: int
 ) -> None:
