@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from tank_mailer.adapters import aws, database
+from tank_mailer.adapters.account_list import CALL_EVERY_S
 from tank_mailer.adapters.checkup_ask import Asker
 from tank_mailer.adapters.checkup_clients import open_checkup
 from tank_mailer.adapters.checkup_dns import resolver_of
@@ -21,8 +21,6 @@ from tank_mailer.core.reports.outside import IdentityState
 from tank_mailer.settings import Loaded
 from tank_mailer.settings.web import parse_resolver
 
-EVERY_S: Final = 1.0  # SES: one call a second of each operation beside sending (aws-facts 1.3)
-
 
 async def look_at_identities(loaded: Loaded, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
     """Look at each of them; not known where SES does not tell of one."""
@@ -31,7 +29,7 @@ async def look_at_identities(loaded: Loaded, domains: Sequence[str]) -> Sequence
     servers = [parse_resolver(text) for text in settings.dns_resolver]
     states = list[IdentityState]()
     async with open_checkup(loaded.aws, region=region, event_region=None) as clients:
-        asker = Asker(clock=clock, every_s=EVERY_S)
+        asker = Asker(clock=clock, every_s=CALL_EVERY_S)
         whole = setup_of(loaded, environ, region=clients.region, now=clock.now())
         for domain in domains:
             setup = replace(whole, senders=(domain,), any_sender=False)
