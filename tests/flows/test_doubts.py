@@ -14,7 +14,7 @@ from tank_mailer.core.errors import Reason
 from tank_mailer.core.event import EventKind, SesEvent
 from tank_mailer.core.ledger import State
 from tank_mailer.core.outcome import Fault, Receipt
-from tank_mailer.ports import Change
+from tank_mailer.ports import Change, Proven
 from tank_mailer.ports import Receipt as Stored
 from tests.builders import make_event
 from tests.flows.conftest import MakeRig, Rig
@@ -85,6 +85,27 @@ async def test_any_event_ends_a_doubt_and_takes_its_message_off_the_queue(make_r
     row = await rig.row()
     assert (row.state, row.ses_message_id, rig.sent("order-4711")) == (State.ACCEPTED, "ses-1", 1)
     assert receives == 1
+
+
+async def test_many_at_once_hold_the_events_up_for_one_call_only(make_rig: MakeRig) -> None:
+    """A queue that answers late would hold up the writer of events for minutes, and be taken for a hang."""
+    rig = make_rig(policy=RESEND)
+    for number in range(150):
+        rig.queue.put(f"job-{number}")
+    messages = await rig.queue.receive(limit=10, wait_s=0, visibility_s=600)
+    for _ in range(14):
+        messages = [*messages, *await rig.queue.receive(limit=10, wait_s=0, visibility_s=600)]
+    proven = [
+        Proven(f"job-{number}", State.IN_DOUBT, "ordinary", one.queue_message_id, f"ses-{number}", one.receipt_handle)
+        for number, one in enumerate(messages)
+    ]
+    rig.queue.latency_s = 20.0
+    began_s = rig.clock.boot_s()
+    settling = asyncio.create_task(rig.doubts.settle(proven))
+    await rig.until(settling.done)
+
+    assert rig.queue.left == []
+    assert rig.clock.boot_s() - began_s == pytest.approx(20, abs=1)
 
 
 async def test_an_event_that_comes_while_the_answer_is_awaited_needs_no_wait(make_rig: MakeRig) -> None:
