@@ -83,7 +83,7 @@ def main() -> int:
     wanted = set[str]().union(*map(ids_in, asked.jobs))
     rows = judge(wanted, log_of(url, wanted, asked.wait), url)
     for what, measured, aim, is_so in rows:
-        sys.stdout.write(f"{what}\t{measured}\t{aim or '-'}\t{'ok' if is_so else 'NO'}\n")
+        sys.stdout.write(f"{what:<28}  {measured:>6}  {aim or '-':<10}  {'ok' if is_so else 'NO'}\n")
     return OK if all(is_so for *_, is_so in rows) else NO
 
 
