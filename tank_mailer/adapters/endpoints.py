@@ -13,6 +13,7 @@ from tank_mailer.adapters.aws import CONTROL_READ_TIMEOUT_S, make_session, optio
 SERVICES: Final[Mapping[str, tuple[str, str]]] = {
     "SQS": ("sqs", "list_queues"),
     "SESV2": ("sesv2", "get_account"),
+    "SES": ("ses", "get_send_quota"),
     "SNS": ("sns", "list_topics"),
     "STS": ("sts", "get_caller_identity"),
     "IAM": ("iam", "list_access_keys"),

@@ -91,6 +91,7 @@ def _uses(settings: Settings, found: Endpoints) -> Iterator[_Use]:
     urls = found.urls
     yield _Use(urls["SQS"], BOTH, "queues")
     yield _Use(urls["SESV2"], BOTH, "SES")
+    yield _Use(urls["SES"], BOTH, "SES")  # its first API: the same host, unless a setting names another
     if settings.event_queue_url is not None:
         yield _Use(found.events_url, BOTH, "event queue")
     if settings.verify_sns_signatures:

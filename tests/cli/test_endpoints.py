@@ -89,6 +89,7 @@ def test_all_that_settings_name_is_there(listed: Listed) -> None:
         pytest.param({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, f"email.{REGION}.api.aws:443", id="dual-stack"),
         pytest.param({"AWS_REGION": "us-gov-west-1"}, "iam.us-gov.amazonaws.com:443", id="another-partition"),
         pytest.param({"AWS_ENDPOINT_URL_SESV2": "https://vpce.example.com"}, "vpce.example.com:443", id="an-endpoint"),
+        pytest.param({"AWS_ENDPOINT_URL_SES": "https://vpce.example.com"}, "vpce.example.com:443", id="of-SESv1"),
         pytest.param({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, "127.0.0.1:4566", id="the-stand-in"),
     ],
 )  # fmt: skip

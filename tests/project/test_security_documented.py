@@ -20,6 +20,7 @@ from tests.project import rights
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 UNITS = [ROOT / "systemd" / f"{name}.service" for name in ("tank-mailer", "tank-mailer@", "tank-mailer-report")]
+WORDS = {"ses": "email", "sesv2": "email"}  # in a host's name
 HELPERS = {"rolesanywhere"}  # asked by AWS's own helper, not by us
 REGION_ROW = re.compile(r"^\| ([a-z]{2}(?:-[a-z]+)+-\d) \| `(\S+)` \| `(\S+)` \| (?:`(\S+)`|none) \|$", re.MULTILINE)
 HOST_ROW = re.compile(r"^\| `([a-z]+)\.(?:REGION\.)?amazonaws\.com` \| 443 \| ([a-z, ]+) \|", re.MULTILINE)
@@ -95,10 +96,10 @@ async def test_a_region_that_the_sdk_does_not_know_has_the_same_form(sdk: Sessio
 def test_every_service_that_is_called_has_its_row() -> None:
     """A client of another service would need a line in the firewall, in the command and here."""
     rows = dict(HOST_ROW.findall(section("## The firewall")))
-    called = {{"sesv2": "email", "ses": "email"}.get(service, service) for service in rights.services()}
+    called = rights.services()
 
-    assert set(rows) == called | HELPERS
-    assert {{"sesv2": "email"}.get(service, service) for service, _ in SERVICES.values()} == called
+    assert set(rows) == {WORDS.get(service, service) for service in called} | HELPERS
+    assert {service for service, _ in SERVICES.values()} == called
 
 
 # --- keys ------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def test_the_scores_are_those_of_systemd(tmp_path: Path, allowed: str | None, sc
         pytest.skip("systemd-analyze is not here: the page's figures are held against the page alone")
     unit = tmp_path / "tank-mailer.service"
     unit.write_text(text, encoding="utf-8")
-    asked = [program, "security", "--offline=true", "--no-pager", unit]
+    asked = [program, "security", "--offline=true", "--no-pager", str(unit)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     [measured] = re.findall(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
 

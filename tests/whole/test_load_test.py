@@ -40,7 +40,7 @@ def script(port: int) -> str:
     assert len(fences) - len(LEFT_OUT) > 5
     for old, new in {
         "python3 -m venv .venv && .venv/bin/pip install -q .\n": "",
-        "--rate 50": f"--port 0 --rate {JOBS}",
+        "--rate 50": "--port 0 --rate 1000",  # a crowded machine bunches what was paced: no verdict of this test's
         "127.0.0.1:9465": f"127.0.0.1:{port}",
         "fill plain 2000": f"fill plain {JOBS}",
         "fill lost 500": f"fill lost {JOBS}",
@@ -97,10 +97,10 @@ async def test_the_rehearsal_as_the_page_has_it(tmp_path: Path) -> None:
 def test_its_transcripts_are_the_judges() -> None:
     """What the page shows as printed has the rows that are printed."""
     rows = re.findall(r'^        \("([a-z,\' ]+)", ', JUDGE.read_text(encoding="utf-8"), re.MULTILINE)
-    shown = re.findall(r"^([a-z,' ]+?) {2,}[\d.]+%?  .*  ok$", PAGE, re.MULTILINE)
+    shown = re.findall(r"^([a-z,' ]+?) {2,}[\d.]+%?  .*  (?:ok|NO)$", PAGE, re.MULTILINE)
 
     assert len(rows) > 5
-    assert shown == rows * (len(shown) // len(rows))
+    assert shown == rows * 2
 
 
 # --- the judge -------------------------------------------------------------------------------------
