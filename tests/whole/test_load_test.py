@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tank_mailer.settings import NAMES
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "load-test.md").read_text(encoding="utf-8")
 JUDGE = ROOT / "config" / "rehearsal" / "judge.py"
@@ -101,6 +103,14 @@ def test_its_transcripts_are_the_judges() -> None:
 
     assert len(rows) > 5
     assert shown == rows * 2
+
+
+def test_what_it_names_is_there() -> None:
+    """Settings, and metrics that somebody is sent to look at."""
+    metrics = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"TANK_[A-Z0-9_]*[A-Z0-9]", PAGE)) - set(NAMES) == set()
+    assert [name for name in re.findall(r"`(tank_mailer_\w+)", PAGE) if f"| `{name}` |" not in metrics] == []
 
 
 # --- the judge -------------------------------------------------------------------------------------
