@@ -21,6 +21,7 @@ from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
 
 BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
 T = TypeVar("T")
+POSTGRESQL_PORT = 5432
 COMMAND_TIMEOUT_S = 15.0  # PostgreSQL: a server that does not answer is a sick store
 IDLE_TIMEOUT_MS = 5_000  # PostgreSQL: a node that stands still in a transaction must not keep its locks
 READS = {"only_reads": True}  # execution options of a connection that writes nothing: on SQLite it locks nobody out
@@ -50,6 +51,12 @@ class Location:
     def with_path(self, path: Path) -> "Location":
         """Another SQLite file, opened as this one is."""
         return Location(make_url(self.url).set(database=str(path)).render_as_string(hide_password=False), path)
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """Host and port of a server that is reached by the network; None for a file, or a socket of this host."""
+        url = make_url(self.url)
+        return (url.host, url.port or POSTGRESQL_PORT) if self.path is None and url.host else None
 
     @property
     def shown(self) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tank_mailer.cli.endpoints import endpoints
 from tank_mailer.cli.from_stack import from_stack
 from tank_mailer.cli.options import (
     EXIT_BAD_SETTINGS,
@@ -117,6 +118,11 @@ def check(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     print_warnings(loaded.warnings, errors())
     given = sum(not loaded.is_default(name) for name in NAMES)
     console.print(f"The settings are sound: {given} given, {len(NAMES) - given} by default.")
+
+
+app.command(epilog="Example, for the firewall of another region: AWS_REGION=eu-central-1 tank-mailer config endpoints")(
+    endpoints
+)
 
 
 app.command(

@@ -53,6 +53,21 @@ def test_locate(url: str, path: Path | None, shown: str) -> None:
     assert location.shown == shown
 
 
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        pytest.param("sqlite+aiosqlite:///var/tank-mailer.db", None, id="a-file"),
+        pytest.param("postgresql+asyncpg://tank@db/tank", ("db", 5432), id="a-server"),
+        pytest.param(
+            "postgresql+asyncpg://tank@[2001:db8::1]:6432/tank", ("2001:db8::1", 6432), id="a-port-of-its-own"
+        ),
+        pytest.param("postgresql+asyncpg:///tank?host=/run/postgresql", None, id="a-socket"),
+    ],
+)
+def test_where_the_network_leads(url: str, server: tuple[str, int] | None) -> None:
+    assert locate(url).server == server
+
+
 async def test_a_command_never_makes_a_store(tmp_path: Path) -> None:
     path = tmp_path / "new" / "tank-mailer.db"
 
