@@ -462,7 +462,7 @@ DOMAINS: Final = (
 
 QUOTAS: Final = (
     Panel(
-        title="Daily quota",
+        title="Quota, used and limit",
         about="Recipients of the last 24 hours, by our count and the account's, against what SES allows. It comes back"
         " as yesterday's mails leave the count.",
         queries=((most("quota_used_recipients"), "used"), (most("quota_limit_recipients"), "limit")),
