@@ -15,7 +15,7 @@ OVER_GAUGES: Final = frozenset({"changes", "predict_linear", "time"})
 
 _SELECTOR = re.compile(r"(?<![\w:])(?P<name>tank_mailer_\w+|up)(?:\{(?P<matchers>[^}]*)\})?(?P<over>\[[^]]+\])?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
-_RECORDED = re.compile(r"\b\w+:tank_mailer_\w+:\w+")
+_RECORDED = re.compile(r"\b(?P<level>\w+):tank_mailer_\w+:\w+(?:\{(?P<matchers>[^}]*)\})?")
 _GROUPING = re.compile(r"\b(?:by|on|group_left)\s*\(([^)]*)\)")
 _TEXT = re.compile(r'"[^"]*"')
 
@@ -46,7 +46,7 @@ def selectors(expression: str) -> Iterator[Selector]:
 
 def recorded(expression: str) -> set[str]:
     """Names of recorded series that it reads."""
-    return set(_RECORDED.findall(expression))
+    return {found[0].partition("{")[0] for found in _RECORDED.finditer(expression)}
 
 
 def groupings(expression: str) -> set[str]:
@@ -70,6 +70,8 @@ def faults(expression: str) -> list[str]:
     ]
     for one in selectors(expression):
         found += _faults_of(one, expression)
+    for read in _RECORDED.finditer(expression):
+        found += _faults_of_recorded(read["level"], _MATCHER.findall(read["matchers"] or ""))
     allowed = OF_SCRAPING | set(chain.from_iterable(_labels(one.name) for one in selectors(expression)))
     if not recorded(expression):
         found += [f"grouped by {name}, which no series of it has" for name in groupings(expression) - allowed]
@@ -103,6 +105,16 @@ def _faults_of(one: Selector, expression: str) -> Iterator[str]:
     if measure.kind is Kind.HISTOGRAM and one.name.endswith("_bucket") and "quantile" in expression:
         quantiles = re.findall(r"histogram_quantile\(([\d.]+),", expression)
         yield from (f"a quantile of {share}" for share in quantiles if not 0 < float(share) < 1)
+
+
+def _faults_of_recorded(level: str, matchers: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Its name says what it is grouped by."""
+    values = {label.name: label.values for measure in MEASURES for label in measure.labels}
+    for label, operator, value in matchers:
+        if label not in level.split("_"):
+            yield f"{level}:... has no label {label}"
+        wanted = value.split("|") if operator.endswith("~") else [value]
+        yield from (f"{label} is never {word}" for word in wanted if word not in values.get(label, ()))
 
 
 def _labels(name: str) -> Iterator[str]:
