@@ -13,7 +13,10 @@ import yaml  # type: ignore[import-untyped]  # moto brings it along
 
 from tank_mailer.cli.program import build
 from tank_mailer.core.alerts import AlertName, Severity
+from tank_mailer.core.errors import Reason
 from tank_mailer.settings import Settings
+from tank_mailer.telemetry.catalogue import LOG_EVENTS
+from tank_mailer.telemetry.measures import Ending
 from tests.project import promql
 from tests.project.grafana_board import ROWS
 
@@ -121,6 +124,15 @@ def test_commands_and_settings_that_are_named_are_there(whose: str, text: str) -
         assert not hasattr(command, "commands") or second in command.commands, f"{first} {second}"
     for name in re.findall(r"\bTANK_([A-Z_]+)", text):
         assert name.lower() in Settings.model_fields, name
+
+
+@pytest.mark.parametrize(("whose", "text"), TEXTS, ids=[whose for whose, _ in TEXTS])
+def test_words_of_ours_that_are_named_are_there(whose: str, text: str) -> None:
+    """Log events, alerts, reasons, endings: whoever searches the log for one that is not written finds nothing."""
+    known = {event.name for event in LOG_EVENTS} | set(AlertName) | set(Reason) | set(Ending)
+    of_others = {"scrape_configs", "dead_letter"}  # Prometheus's; a verdict
+
+    assert set(re.findall(r"(?<![\w/.])[a-z]+(?:_[a-z]+)+", text)) <= known | of_others
 
 
 def test_every_metric_is_watched_by_a_rule_or_shown_on_the_board() -> None:
