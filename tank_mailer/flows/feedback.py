@@ -341,6 +341,7 @@ class Feedback:
                 await asyncio.sleep(0)  # mails have their turn in between
             if recording.is_new:
                 metrics.event_recorded(recording.event.kind, (now - recording.event.occurred_at).total_seconds())
+                metrics.recipients_reported(recording.event)
                 log.info("event_recorded", **self._fields(recording))
             else:
                 log.debug("event_repeated", kind=recording.event.kind, ses_message_id=recording.event.ses_message_id)

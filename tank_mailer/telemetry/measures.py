@@ -15,8 +15,10 @@ from tank_mailer.core.errors import Reason
 from tank_mailer.core.event import EventKind
 from tank_mailer.core.lanes import LANES
 from tank_mailer.core.ledger import State
+from tank_mailer.core.mailboxes import Provider
 from tank_mailer.core.outcome import Concerned, Outcome
 from tank_mailer.core.pausing import DEFAULT_SET, RULES
+from tank_mailer.core.status import Status
 from tank_mailer.core.verdict import Verdict
 from tank_mailer.telemetry.flatten import name_of
 
@@ -94,6 +96,8 @@ _LANE = Label("lane", LANES, "the queues' lanes")
 _QUEUE = Label("queue", (*LANES, EVENTS), "the lanes', and the event queue")
 _PLACE = Label("place", tuple(Place), "where a message is")
 _KIND = Label("kind", tuple(EventKind), "SES's kinds of events")
+_PROVIDER = Label("provider", tuple(Provider), "large providers of mailboxes, by domain; all other domains are `other`")
+_STATUS = Label("status", tuple(one.word for one in Status if one), "how far a mail has come for a recipient")
 _CONCERN = Label("concern", tuple(Concerned), "what a pause is about")
 _STATE = Label("state", (State.SENDING, State.DEFERRED, State.IN_DOUBT), "of jobs that have not ended")
 _ENDING = Label("ending", tuple(Ending), "of a doubt")
@@ -258,6 +262,14 @@ MEASURES: Final = (
         "events_lost_total",
         _C,
         "Mails that SES accepted a day before, and of which no event ever came; counted every hour by one node.",
+    ),
+    Measure(
+        "recipients_reported_total",
+        _C,
+        "Recipients whom SES's events were about, by whose mailbox it is and what the event says of it; the Send event"
+        " says accepted. A recipient is counted again with each further event.",
+        (_PROVIDER, _STATUS),
+        preset=_each(_PROVIDER, _STATUS),
     ),
     Measure("event_lag_seconds", _H, "From what happened, by SES's clock, until it is on disk here.", buckets=_LAG),
     Measure("last_event_timestamp_seconds", _G, "When the newest event was recorded; once a minute, all nodes."),

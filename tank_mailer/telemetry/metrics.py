@@ -11,7 +11,9 @@ from typing import Final
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from tank_mailer.core.errors import Reason
-from tank_mailer.core.event import EventKind
+from tank_mailer.core.event import EventKind, SesEvent
+from tank_mailer.core.mailboxes import provider_of
+from tank_mailer.core.meaning import notes_of
 from tank_mailer.core.outcome import Accepted, Concerned, Outcome, Throttled, Unreachable
 from tank_mailer.telemetry.flatten import name_of
 from tank_mailer.telemetry.measures import BY_NAME, MEASURES, NONE, Ending, Kind, Measure
@@ -135,6 +137,14 @@ def event_recorded(kind: EventKind, lag_s: float) -> None:
     """A new event is on disk, so long after it happened; clocks may differ."""
     _count("events_recorded_total", kind).inc()
     _LAGS.observe(max(0.0, lag_s))
+
+
+def recipients_reported(event: SesEvent) -> None:
+    """A new event says how far a mail has come, for each recipient that it is about."""
+    for note in notes_of(event):
+        if note.status is not None:
+            for address in note.rises:
+                _count("recipients_reported_total", provider_of(address), note.status.word).inc()
 
 
 def event_quarantined(reason: Reason) -> None:

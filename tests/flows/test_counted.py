@@ -158,5 +158,6 @@ async def test_events_are_counted_once_and_with_their_lag(make_rig: MakeRig) -> 
             await events.drained()
 
     assert risen.all_of("events_recorded_total") == {(EventKind.SEND.value,): 2}
+    assert risen.all_of("recipients_reported_total") == {("other", "accepted"): 2}
     assert risen.of("event_lag_seconds_count") == 2
     assert risen.all_of("events_quarantined_total") == {("not_json",): 1}

@@ -6,8 +6,8 @@ from tank_mailer.telemetry.measures import MEASURES, Kind, Label, Measure
 
 HEAD = """# Metrics
 
-What `GET /metrics` on the daemon's own HTTP server tells (`TANK_HTTP_LISTEN`; how to scrape it: [health.md](health.md)), in
-Prometheus's text format. Counters and histograms are of this process, since its start. Gauges are how things stand at the moment of
+What `GET /metrics` on the daemon's own HTTP server tells (`TANK_HTTP_LISTEN`; how to scrape it: [health.md](health.md); rules and a
+board: [monitoring.md](monitoring.md)), in Prometheus's text format. Counters and histograms are of this process, since its start. Gauges are how things stand at the moment of
 the scrape, as far as is known by then: a scrape asks neither AWS nor the store. What is not known is missing rather than 0.
 Where a rule must find something, counters are there from the start. Labels come from closed sets, at the end of this page;
 no metric names an address, a job or a sender.

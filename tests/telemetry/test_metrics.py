@@ -21,6 +21,7 @@ from tank_mailer.core.outcome import (
 )
 from tank_mailer.telemetry import metrics
 from tank_mailer.telemetry.measures import MEASURES, Ending, Kind, Measure
+from tests.builders import SOFT, make_event
 from tests.metering import Sample, counted, full_scrape, rising, sample, strangers
 
 HELD = Held(Concern(Concerned.ACCOUNT), Reason.SENDING_PAUSED, "")
@@ -109,6 +110,36 @@ def test_every_outcome_has_been_tried() -> None:
                 sample("event_lag_seconds_count"): 1,
             },
             id="an-event-from-a-clock-ahead-of-ours",
+        ),
+        pytest.param(
+            lambda: metrics.recipients_reported(
+                make_event(EventKind.DELIVERY, listed=("a@gmail.com", "b@example.org"))
+            ),
+            {
+                sample("recipients_reported_total", provider="gmail", status="delivered"): 1,
+                sample("recipients_reported_total", provider="other", status="delivered"): 1,
+            },
+            id="recipients-that-an-event-lists",
+        ),
+        pytest.param(
+            lambda: metrics.recipients_reported(make_event(EventKind.SEND, to=("a@gmail.com", "b@gmail.com"))),
+            {sample("recipients_reported_total", provider="gmail", status="accepted"): 2},
+            id="all-recipients-of-a-mail-that-was-sent",
+        ),
+        pytest.param(
+            lambda: metrics.recipients_reported(make_event(EventKind.BOUNCE, to=("a@gmx.de",))),
+            {sample("recipients_reported_total", provider="gmx", status="hard_bounced"): 1},
+            id="a-bounce-as-it-is-judged",
+        ),
+        pytest.param(
+            lambda: metrics.recipients_reported(
+                make_event(EventKind.BOUNCE, to=("a@me.com",), facts=SOFT, code="4.2.2")
+            ),
+            {sample("recipients_reported_total", provider="apple", status="soft_bounced"): 1},
+            id="a-full-mailbox",
+        ),
+        pytest.param(
+            lambda: metrics.recipients_reported(make_event(EventKind.OPEN)), {}, id="an-open-says-nothing-of-delivery"
         ),
         pytest.param(
             lambda: metrics.event_quarantined(Reason.NOT_JSON),
