@@ -2,7 +2,6 @@
 
 import os
 import sys
-
 from typing import Final
 
 from tank_mailer.cli.guard import guarded

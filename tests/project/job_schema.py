@@ -121,4 +121,4 @@ WHAT = {
 
 if __name__ == "__main__":
     assert set(WHAT) == KNOWN
-    print(json.dumps(build(), indent=2))
+    print(json.dumps(build(), indent=2))  # noqa: T201 - a script
