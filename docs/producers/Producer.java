@@ -1,8 +1,8 @@
 // Puts e-mail jobs on tank-mailer's queue, ten in a call (docs/producers.md).
 // Needs Java 17, software.amazon.awssdk:sqs, com.fasterxml.jackson.core:jackson-databind.
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,7 +42,7 @@ public final class Producer {
     }
 
     /** Puts jobs on the queue; what SQS never takes comes back: email_id to why. Throws for all else: put again. */
-    public Map<String, String> put(List<Map<String, Object>> jobs) throws JsonProcessingException, InterruptedException {
+    public Map<String, String> put(List<Map<String, Object>> jobs) throws IOException, InterruptedException {
         Map<String, String> refused = new TreeMap<>();
         for (List<Job> batch : batches(jobs, refused)) {
             putBatch(batch, refused);
@@ -90,7 +90,7 @@ public final class Producer {
 
     /** Ten at most, and no more bytes than a call takes. */
     private static List<List<Job>> batches(List<Map<String, Object>> jobs, Map<String, String> refused)
-            throws JsonProcessingException {
+            throws IOException {
         List<List<Job>> batches = new ArrayList<>();
         List<Job> batch = new ArrayList<>();
         int size = 0;

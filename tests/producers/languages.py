@@ -92,7 +92,16 @@ def compiled(folder: Path) -> tuple[str, Path]:
     classes = folder.parent / "java"
     if not (classes / "Verify.class").exists():
         sources = [*EXAMPLES.glob("*.java"), *(FAKES / "java").rglob("*.java")]
-        options = ["--release", "17", "-Xlint:all,-serial", "-Werror", "-encoding", "UTF-8", "-d", classes]
+        options: list[str | Path] = [
+            "--release",
+            "17",
+            "-Xlint:all,-serial",
+            "-Werror",
+            "-encoding",
+            "UTF-8",
+            "-d",
+            classes,
+        ]
         run([compiler, *options, *sources], folder, b"")
     return java, classes
 

@@ -79,6 +79,12 @@ def test_a_field_is_as_its_row_says(row: list[str]) -> None:
     assert [int(number) for number in re.findall(r"\b\d+\b", re.sub(r"RFC \d+", "", limits))] == LIMITS.get(field, [])
 
 
+def test_an_optional_field_may_be_null() -> None:
+    body = make_body(**dict.fromkeys(OPTIONAL))
+    assert isinstance(parse_job(body), EmailJob)
+    assert VALIDATOR.is_valid(json.loads(body))
+
+
 def test_what_is_not_supported_yet_is_named() -> None:
     [names] = re.findall(r"\*\*Not yet\*\*: (.*?)\.", section("The job"), re.DOTALL)
     assert tuple(re.findall(r"`(\w+)`", names)) == NOT_YET
@@ -103,8 +109,8 @@ def test_names_in_double_quotes_are_taken() -> None:
 def test_every_reason_of_an_invalid_job_is_explained() -> None:
     """Those that the parser gives, and the two that only the ledger or the settings can tell."""
     told = {Reason(name) for row in rows(section("The job"), 2) for name in re.findall(r"`(\w+)`", row[0])}
-    given_ = {param.values[1] for test in (test_job.test_what_a_job_may_not_say, test_job.test_what_is_no_job)
-              for param in test.pytestmark[0].args[1]}  # type: ignore[attr-defined]  # fmt: skip
+    tests: tuple[Any, ...] = (test_job.test_what_a_job_may_not_say, test_job.test_what_is_no_job)
+    given_ = {param.values[1] for test in tests for param in test.pytestmark[0].args[1]}
 
     assert told == given_ | {Reason.ID_CONFLICT, Reason.UNKNOWN_CONFIGURATION_SET}
 
@@ -206,7 +212,7 @@ def test_snippets_are_parts_of_the_files_that_are_run() -> None:
             assert found, f"no {language} file has: {text[:80]}"
             shown.add(language)
         else:
-            assert language in {"sh", "json", "console"}
+            assert language in {"json", "console"}
     assert shown == set(LANGUAGES)
 
 
@@ -239,3 +245,29 @@ def test_the_headers_of_a_newsletter_are_taken() -> None:
     job = parse_job(make_body(headers=headers))
     assert isinstance(job, EmailJob)
     assert len(job.headers) == 2
+
+
+# --- links of the three pages ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["producers.md", "moving-from-lambda.md", "windows.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    path = ROOT / "docs" / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        there = path.parent / file if file else path
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^a-z0-9 _-]", "", one.lower()).replace(" ", "-") for one in headings}, target
+
+
+def test_the_move_shows_the_switch_as_it_is() -> None:
+    """Names that an operator sets by hand."""
+    text = (ROOT / "docs" / "moving-from-lambda.md").read_text(encoding="utf-8")
+    split = (EXAMPLES / "lambda_split.py").read_text(encoding="utf-8")
+    for name in ("TANK_PERCENT", "TANK_QUEUE_URL", "ReportBatchItemFailures", "as_job", "send_as_before"):
+        assert name in text, name
+        assert name in split, name

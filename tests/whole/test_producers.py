@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import aioboto3
-import boto3
+import boto3  # type: ignore[import-untyped]  # as producers use it; aioboto3 brings it along
 import pytest
 import sqlalchemy as sa
 
