@@ -69,6 +69,8 @@ async def test_a_relay_that_dies_before_its_mark_costs_no_second_mail(
 
 # --- moving over from functions ----------------------------------------------------------------------
 
+ROUNDS, LEAST_ROUNDS = 20, 2  # of jobs: until each of the two has had some, which of them is SQS's choice
+
 
 async def work_as_the_function_did(site: Site) -> None:
     """A mapping without a second thought: receive, send each, delete. One call to SES at a time."""
@@ -107,11 +109,16 @@ async def test_both_on_one_queue_send_each_job_once(open_site: OpenSite) -> None
     The daemon is set to 40 a second; the function cannot make more than 20 with one call at a time that takes 50 ms.
     """
     async with open_site(rate=120, ses_latency_s=0.05, TANK_SEND_RATE="40", TANK_RATE_SHARE="1") as site:
-        ids = await site.put_jobs(120)
+        daemon = await site.start()
+        await site.until(lambda: daemon.events()["daemon_started"] == 1, daemon, what="the start")
+        ids = list[str]()
         async with the_function(site):
-            daemon = await site.start()
-            await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
-        known = set(site.rows())
+            for number in range(ROUNDS):
+                ids += await site.put_jobs(40, f"round-{number}")
+                await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
+                known = set(site.rows())
+                if number >= LEAST_ROUNDS and known and known != set(ids):
+                    break
         assert await daemon.stop() == 0
 
         assert site.accepted() == dict.fromkeys(ids, 1)
