@@ -16,6 +16,8 @@ from tests.contract.postgres import run_server
 from tests.producers.fake_sqs import FakeSqs, run_fake_sqs
 from tests.producers.languages import EXAMPLES, QUEUE_URL, Job, make_job
 
+LOCK_TIMEOUT = "10s"  # who waits for another's row has not stepped over it
+
 
 @pytest.fixture
 def server() -> Iterator[FakeSqs]:
@@ -114,7 +116,9 @@ async def test_two_relays_share_the_work_on_postgresql(outbox: ModuleType, serve
     with run_server() as postgres:
         plain = await asyncpg.connect(postgres.dsn("postgres"))
         await plain.execute((EXAMPLES / "outbox-postgresql.sql").read_text(encoding="utf-8"))
-        engine = create_async_engine(postgres.url("postgres"))
+        engine = create_async_engine(
+            postgres.url("postgres"), connect_args={"server_settings": {"lock_timeout": LOCK_TIMEOUT}}
+        )
 
         def ask(jobs: list[Job]) -> Callable[[sa.Connection], None]:
             def work(connection: sa.Connection) -> None:
