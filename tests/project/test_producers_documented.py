@@ -3,10 +3,12 @@
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from tank_mailer.core.rawjson import MAX_RAW_BYTES
 from tank_mailer.settings import Settings
 from tests.builders import make_body
 from tests.core import test_job
-from tests.project import job_schema
+from tests.project import job_schema, test_aws_guides
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "producers.md"
@@ -247,21 +249,45 @@ def test_the_headers_of_a_newsletter_are_taken() -> None:
     assert len(job.headers) == 2
 
 
-# --- links of the three pages ------------------------------------------------------------------------
+# --- links and commands of the three pages -----------------------------------------------------------
+
+PAGES = [ROOT / "docs" / name for name in ("producers.md", "moving-from-lambda.md", "windows.md")]
+FILES = ("jobs.jsonl", "blocked.csv", "job.json")  # which commands of the pages are given
+RENAMED = {
+    ("sns", "subscribe"): {"--notification-endpoint"}
+}  # by the AWS command line: Endpoint, beside --endpoint-url
 
 
-@pytest.mark.parametrize("name", ["producers.md", "moving-from-lambda.md", "windows.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    path = ROOT / "docs" / name
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        if "://" in target:
-            continue
-        file, _, anchor = target.partition("#")
-        there = path.parent / file if file else path
-        assert there.exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {re.sub(r"[^a-z0-9 _-]", "", one.lower()).replace(" ", "-") for one in headings}, target
+def commands(word: str) -> list[list[str]]:
+    """All that begin with `word`, in fences and within sentences."""
+    found = []
+    for text in (path.read_text(encoding="utf-8") for path in PAGES):
+        fences = "\n".join(test_aws_guides.FENCE.findall(text)).replace("\\\n", " ")
+        found += [line for line in fences.splitlines() if line.startswith(f"{word} ")]
+        found += re.findall(rf"`({word} [^`]+)`", re.sub(r"\s+", " ", text))
+    return [shlex.split(line) for line in dict.fromkeys(found)]
+
+
+@pytest.mark.parametrize("parts", commands("tank-mailer"), ids=" ".join)
+def test_our_command_takes_it(parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in FILES:
+        (tmp_path / name).touch()
+    test_aws_guides.test_our_command_takes_it(parts)
+
+
+@pytest.mark.parametrize("parts", [one for one in commands("aws") if len(one) > 3], ids=" ".join)
+def test_the_aws_command_line_takes_it(parts: list[str]) -> None:
+    service, command = parts[1:3]
+    known = test_aws_guides.options_of(botocore.session.get_session(), service, command)
+    given_ = {part for part in parts[3:] if part.startswith("--")}
+
+    assert given_ - test_aws_guides.GLOBAL - known - RENAMED.get((service, command), set()) == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    test_aws_guides.test_links_lead_somewhere(path)
 
 
 def test_the_move_shows_the_switch_as_it_is() -> None:

@@ -111,7 +111,7 @@ async def test_both_on_one_queue_send_each_job_once(open_site: OpenSite) -> None
     async with open_site(rate=120, ses_latency_s=0.05, TANK_SEND_RATE="40", TANK_RATE_SHARE="1") as site:
         daemon = await site.start()
         await site.until(lambda: daemon.events()["daemon_started"] == 1, daemon, what="the start")
-        ids = list[str]()
+        ids, known = list[str](), set[str]()
         async with the_function(site):
             for number in range(ROUNDS):
                 ids += await site.put_jobs(40, f"round-{number}")
