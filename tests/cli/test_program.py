@@ -40,3 +40,22 @@ def test_all_are_there_where_no_command_is_named(word: str) -> None:
 def test_the_program_has_them_all() -> None:
     assert set(get_command(build()).commands) == set(COMMANDS)  # type: ignore[attr-defined]
     assert set(get_command(build("why")).commands) == {"why"}  # type: ignore[attr-defined]
+
+
+ON_WINDOWS = """
+import sys
+from tank_mailer.cli import main
+sys.platform = "win32"
+main()
+"""
+
+
+def test_on_windows_one_line_says_what_to_do() -> None:
+    """Not that some module is missing, and that it is a bug."""
+    command = [sys.executable, "-c", ON_WINDOWS, "run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == (
+        "tank-mailer does not run on Windows itself; remedy: WSL 2 or Docker, as docs/windows.md has it\n"
+    )

@@ -1,0 +1,10 @@
+CREATE TABLE mail_news (
+    webhook_id varchar(64) NOT NULL PRIMARY KEY
+);
+CREATE TABLE mail_status (
+    email_id  varchar(255) NOT NULL,
+    recipient varchar(320) NOT NULL,
+    state     varchar(16) NOT NULL,
+    status    varchar(16),
+    PRIMARY KEY (email_id, recipient)
+);

@@ -1,0 +1,15 @@
+import java.util.Base64;
+
+/** java Verify [SECRET ID TIMESTAMP SIGNATURES BODY_IN_BASE64]... */
+public final class Verify {
+    private Verify() {
+    }
+
+    public static void main(String[] given) throws Exception {
+        for (int at = 0; at < given.length; at += 5) {
+            byte[] body = Base64.getDecoder().decode(given[at + 4]);
+            boolean isOurs = new Webhook(given[at]).isOurs(given[at + 1], given[at + 2], given[at + 3], body);
+            System.out.println(isOurs ? "order-4711" : "refused");
+        }
+    }
+}

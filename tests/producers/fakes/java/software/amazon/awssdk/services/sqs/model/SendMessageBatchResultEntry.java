@@ -1,0 +1,4 @@
+package software.amazon.awssdk.services.sqs.model;
+
+public record SendMessageBatchResultEntry(String id) {
+}
