@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tank_mailer.adapters import ses, sqs
+from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.core.backoff import RetryPolicy
 from tank_mailer.core.breaker import TRIPS_AT, Breaker
 from tank_mailer.core.doubt import settle_doubt
@@ -53,7 +54,7 @@ NEVER, NO = "never", "no"
 NONE = "\N{EN DASH}"
 UNVERIFIED = "email address is not verified"
 LISTED = "Email address is not verified. The following identities failed the check in region EU-WEST-1: {}"
-NOT_ALLOWED = "User `arn:aws:iam::111122223333:user/tank' is not authorized to perform `ses:SendEmail' on resource `arn:aws:ses:{}'"
+NOT_ALLOWED = "User `tank' is not authorized to perform `ses:SendEmail' on resource `arn:aws:ses:{}'"
 IDENTITY = "eu-west-1:111122223333:identity/{}"
 EXAMPLES = {"SomeThrottlingCode", "SomeNewException"}  # in the page for all codes that no table knows
 
@@ -137,9 +138,17 @@ def by_status(row: Row) -> Iterator[Fault]:
 def exception_of(name: str) -> BaseException:
     """One of that name, as the SDK or Python makes it."""
     found: Any = getattr(botocore.exceptions, name, None) or getattr(builtins, name)
-    if issubclass(found, botocore.exceptions.BotoCoreError):
-        return found(**{field: "x" for _, field, _, _ in Formatter().parse(found.fmt) if field})
-    return found(*("utf-8", b"x", 0, 1, "x") if found is UnicodeDecodeError else ())
+    made: BaseException = found(**kwargs_of(found)) if hasattr(found, "fmt") else found(*args_of(found))
+    return made
+
+
+def kwargs_of(error: Any) -> dict[str, str]:
+    """What botocore puts into the text of its exceptions."""
+    return {field: "x" for _, field, _, _ in Formatter().parse(error.fmt) if field}
+
+
+def args_of(error: Any) -> tuple[Any, ...]:
+    return ("utf-8", b"x", 0, 1, "x") if error is UnicodeDecodeError else ()
 
 
 def without_an_answer(row: Row) -> Iterator[Fault]:
@@ -196,7 +205,7 @@ def test_no_failure_of_a_connection_is_left_out() -> None:
     }
 
     assert family <= set(first_words(table(TROUBLESHOOTING, "Without an answer")))
-    assert {error.__name__ for error in ses.UNREADABLE} <= set(first_words(table(TROUBLESHOOTING, "Without an answer")))
+    assert {error.__name__ for error in UNREADABLE} <= set(first_words(table(TROUBLESHOOTING, "Without an answer")))
 
 
 # --- what an outcome does ---------------------------------------------------------------------------
@@ -263,6 +272,7 @@ SAID: dict[str, Sequence[AccountFacts | AccountUnknown]] = {
         AccountUnknown(Reason.BAD_CREDENTIALS, "", reached=True, answered=True),
         AccountUnknown(Reason.CLOCK_SKEW, "", reached=True, answered=True),
     ],
+    "a page that is none of SES's": [AccountUnknown(Reason.SERVICE_ERROR, "", reached=False, answered=True)],
     "nothing": [AccountUnknown(Reason.UNREACHABLE, "", reached=False)],
 }
 
@@ -339,7 +349,7 @@ def test_each_rule_about_sqs_has_its_row() -> None:
     assert {
         code for table in (BY_CODE, BY_TYPE) for code, (_, reason) in table.items() if reason in sqs._OF_KEYS
     } <= found
-    assert {error.__name__ for error in sqs.UNREADABLE} <= found
+    assert {error.__name__ for error in UNREADABLE} <= found
 
 
 def test_what_a_batch_may_answer_is_told() -> None:
