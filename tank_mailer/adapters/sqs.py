@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tank_mailer.adapters.aws import UNREADABLE
 from tank_mailer.core.cost import Item, Meter, chunks, size_of, unmetered
 from tank_mailer.core.errors import QueueError, Reason
+from tank_mailer.core.outcome import Fault, read
 from tank_mailer.ports import QueueFacts, QueueMessage, Settled
 
 if TYPE_CHECKING:
@@ -32,19 +33,11 @@ _REASONS = {
     "AccessDeniedException": Reason.ACCESS_DENIED,
     "KMS.AccessDeniedException": Reason.ACCESS_DENIED,
     "KmsAccessDenied": Reason.ACCESS_DENIED,
-    "InvalidClientTokenId": Reason.BAD_CREDENTIALS,
-    "UnrecognizedClientException": Reason.BAD_CREDENTIALS,
-    "SignatureDoesNotMatch": Reason.BAD_CREDENTIALS,
-    "InvalidSignatureException": Reason.BAD_CREDENTIALS,
-    "ExpiredToken": Reason.BAD_CREDENTIALS,
-    "ExpiredTokenException": Reason.BAD_CREDENTIALS,
-    "NoCredentialsError": Reason.BAD_CREDENTIALS,
-    "PartialCredentialsError": Reason.BAD_CREDENTIALS,
-    "CredentialRetrievalError": Reason.BAD_CREDENTIALS,
-    "RequestExpired": Reason.CLOCK_SKEW,
     "BatchRequestTooLong": Reason.TOO_LARGE,
     "AWS.SimpleQueueService.BatchRequestTooLong": Reason.TOO_LARGE,
 }
+# What is wrong with a key or a clock is said in the same words by all of AWS: `core.outcome` has them.
+_OF_KEYS = frozenset({Reason.BAD_CREDENTIALS, Reason.CLOCK_SKEW})
 _GONE = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidIdFormat")
 # SQS's words for a handle that was good once, in an InvalidParameterValue (boto/boto3#2898, vmihailenco/taskq#29).
 _STALE = "for parameter ReceiptHandle is invalid"
@@ -176,7 +169,8 @@ async def answered(call: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
         raise said_no(error) from error
     except BotoCoreError as error:
         name = type(error).__name__
-        raise QueueError(_REASONS.get(name, Reason.QUEUE_UNREACHABLE), name) from error
+        reason = _of_key(Fault(text="", code=name)) or Reason.QUEUE_UNREACHABLE
+        raise QueueError(reason, name) from error
     except TimeoutError as error:
         raise QueueError(Reason.QUEUE_UNREACHABLE, "no answer in time") from error
     except RuntimeError as error:  # botocore: credentials that were refreshed and are still expired
@@ -194,12 +188,23 @@ def said_no(error: ClientError) -> QueueError:
     said: Any = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     code, modelled, text = said.get("Code", ""), said.get("QueryErrorCode", ""), said.get("Message", "")
-    reason = _REASONS.get(code) or _REASONS.get(modelled)
+    fault = Fault(text=text, code=modelled or code, status=status)
+    reason = _REASONS.get(code) or _REASONS.get(modelled) or _of_key(fault)
     if reason is None and "must be shorter than" in text:
         reason = Reason.TOO_LARGE
     if reason is None:
         reason = Reason.ACCESS_DENIED if status in {401, 403} else Reason.QUEUE_UNREACHABLE
-    return QueueError(reason, f"HTTP {status} {modelled or code}")
+    is_iams = reason is Reason.ACCESS_DENIED and fault.is_coded and not fault.code.lower().startswith("kms")
+    action = f", sqs:{error.operation_name.removesuffix('Batch')}" if is_iams else ""  # its remedy speaks of it
+    return QueueError(reason, f"HTTP {status} {modelled or code}{action}")
+
+
+def _of_key(fault: Fault) -> Reason | None:
+    """What is wrong with our key, or our clock, if this is about them."""
+    if fault.status is not None and not fault.is_coded:  # a proxy's page
+        return None
+    _, reason = read(fault)
+    return reason if reason in _OF_KEYS else None
 
 
 def _results(answer: Any, count: int) -> Sequence[Settled]:  # noqa: ANN401 - two batch answers of one shape

@@ -128,6 +128,12 @@ QUOTED = f'The receipt handle "{HANDLE}" is not valid; body {BODY}'
         pytest.param(coded(403, "InvalidClientTokenId", QUOTED), Reason.BAD_CREDENTIALS, id="no-such-key"),
         pytest.param(coded(403, "SignatureDoesNotMatch"), Reason.BAD_CREDENTIALS, id="a-wrong-secret"),
         pytest.param(coded(403, "RequestExpired"), Reason.CLOCK_SKEW, id="the-clock-is-wrong"),
+        pytest.param(
+            coded(403, "InvalidSignatureException", "Signature expired: 20261102T080000Z is now earlier than"),
+            Reason.CLOCK_SKEW,
+            id="the-clock-is-wrong-in-other-words",
+        ),
+        pytest.param(coded(403, "OptInRequired"), Reason.BAD_CREDENTIALS, id="a-region-that-is-not-enabled"),
         pytest.param(rude.answers(403, rude.PAGE), Reason.ACCESS_DENIED, id="a-proxy-that-forbids"),
         pytest.param(coded(400, "ReceiptHandleIsInvalid", QUOTED), Reason.QUEUE_UNREACHABLE, id="another-refusal"),
     ],
@@ -138,6 +144,37 @@ async def test_refused(manner: Manner, reason: Reason) -> None:
         assert error.reason is reason
         assert "secret" not in str(error)
         assert "AQEB" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("manner", "call", "detail"),
+    [
+        pytest.param(
+            coded(403, "AccessDeniedException", QUOTED),
+            "receive",
+            "HTTP 403 AccessDeniedException, sqs:ReceiveMessage",
+            id="the-action",
+        ),
+        pytest.param(
+            coded(403, "AccessDenied", QUOTED),
+            "hide",
+            "HTTP 403 AccessDenied, sqs:ChangeMessageVisibility",
+            id="the-action-that-a-batch-needs",
+        ),
+        pytest.param(
+            coded(400, "KmsAccessDenied", query="KMS.AccessDeniedException"),
+            "receive",
+            "HTTP 400 KmsAccessDenied",
+            id="none-where-the-queues-key-says-no",
+        ),
+        pytest.param(rude.answers(403, rude.PAGE), "receive", "HTTP 403 403", id="none-where-a-proxy-says-no"),
+    ],
+)
+async def test_a_denial_names_the_action(manner: Manner, call: str, detail: str) -> None:
+    """The remedy sends an operator there: allow the action that the detail names."""
+    [error] = await errors_of(manner, call)
+
+    assert (error.reason, error.detail) == (Reason.ACCESS_DENIED, detail)
 
 
 async def test_too_large_for_the_queue() -> None:
