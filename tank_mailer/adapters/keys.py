@@ -102,7 +102,7 @@ class Keys:
     _stamped_s: float = -math.inf
     _ended_s: float = -math.inf
     _looking: "asyncio.Task[None] | None" = None
-    _failure: Exception | None = None
+    _failure: Exception | None = field(default=None, repr=False)
     _refused: ReadOnlyCredentials | None = field(default=None, repr=False)  # by AWS, at last
 
     # --- what the SDK asks ---
