@@ -59,7 +59,9 @@ async def assemble_alerting(
     settings = loaded.settings
     beside = _Beside(settings=settings, sending=sending, clients=clients)
     standing = StandingWatch(standing=SqlStanding(store=store), queues=beside.queues, clock=store.clock)
-    key_age = KeyAge(aws=loaded.aws, region=aws.region_of(settings.outbound_queue_url))
+    region = aws.region_of(settings.outbound_queue_url)
+    session = aws.make_session(loaded.aws, region=region, keys=clients.keys)
+    key_age = KeyAge(aws=loaded.aws, region=region, session=session)
     sight = _Sight(
         settings=settings,
         sending=sending,
@@ -67,7 +69,7 @@ async def assemble_alerting(
         feedback=feedback,
         store=store,
         standing=standing,
-        key=KeyWatch(ask=key_age.created_at),
+        key=KeyWatch(ask=key_age.created_at, changed=clients.keys.changed),
         began_at=store.clock.now(),
     )
     receiver = None
