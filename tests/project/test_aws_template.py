@@ -133,12 +133,15 @@ def test_what_a_parameter_takes(name: str, value: str, is_taken: bool) -> None:
     assert bool(re.fullmatch(template()["Parameters"][name]["AllowedPattern"], value)) is is_taken
 
 
-def test_queue_names_are_not_too_long() -> None:
-    """SQS takes 80 characters, SES 64."""
-    longest = reader(Name="n" * 60)
+def test_no_name_gets_too_long() -> None:
+    """Under the longest that is taken; SQS has 80 characters, SES 64 for sets and for destinations."""
+    pattern = template()["Parameters"]["Name"]["AllowedPattern"]
+    longest = next("n" * length for length in range(80, 0, -1) if re.fullmatch(pattern, "n" * length))
+    given = reader(Name=longest)
 
-    assert max(len(one["Properties"]["QueueName"]) for one in longest.resources(QUEUE).values()) <= 80
-    assert len(longest.properties("ConfigurationSet")["Name"]) <= 64
+    assert max(len(one["Properties"]["QueueName"]) for one in given.resources(QUEUE).values()) <= 80
+    assert len(given.properties("ConfigurationSet")["Name"]) <= 64
+    assert len(given.properties("EventDestination")["EventDestination"]["Name"]) <= 64
 
 
 def test_a_role_without_a_trust_anchor_is_refused_before_anything_is_made() -> None:
