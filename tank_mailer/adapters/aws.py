@@ -163,6 +163,24 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
 
 
 @asynccontextmanager
+async def open_quota(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[SESClient]:
+    """Open SES's first API, for where GetAccount may not be asked.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with told_as_settings():
+            made = options(aws, "SES", pool=1, read_s=QUOTA_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            client = await stack.enter_async_context(make_session(aws, region=region).client("ses", **made))
+        yield client
+
+
+@asynccontextmanager
 async def open_iam(
     aws: Mapping[str, str],
     *,
