@@ -15,7 +15,8 @@ from tank_mailer.adapters.keys import Keys
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # of AWS's documentation
 TOKEN = "FwoGZXIvYXdzEBYaDHhBTEMPLESvSrF1wVYZJ8sP4iPq9k2mT5LxQ=="
-ANSWER = {"Version": 1, "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": SECRET, "SessionToken": TOKEN}
+KEY_ID = "ASIAIOSFODNN7EXAMPLE"
+ANSWER = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "SessionToken": TOKEN}
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_failing_helper_tells_no_key(look: Callable[..., str], lines: list[str
     assert "credentials_unavailable" in said
     assert SECRET not in said
     assert TOKEN not in said
-    assert ANSWER["AccessKeyId"] not in said
+    assert KEY_ID not in said
 
 
 @pytest.mark.parametrize(
