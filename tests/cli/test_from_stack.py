@@ -311,6 +311,16 @@ def test_no_credentials(run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch)
     assert "remedy: look at AWS_ACCESS_KEY_ID" in result.stderr
 
 
+def test_an_arn_tells_its_region(run: Run, cloud: Cloud, stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever AWS_REGION says, and where it says nothing."""
+    monkeypatch.delenv("AWS_REGION")
+
+    result = run("config", "from-stack", f"arn:aws:cloudformation:eu-north-1:123456789012:stack/{stack}/0a1b")
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert " in eu-north-1" in result.stderr
+
+
 def test_no_region(run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_REGION")
 
