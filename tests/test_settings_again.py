@@ -26,7 +26,7 @@ def changes(folder: Path, in_file: dict[str, str], environ: dict[str, str], late
     read = sources(folder, in_file, environ)
     before = read.load()
     write(folder / "mailer.env", later)
-    return changes_of(before, read.load())
+    return changes_of(before, read.load(), keys=before.aws)
 
 
 NODE, OTHER = {"TANK_NODE": "one"}, {"TANK_NODE": "two"}
@@ -82,3 +82,23 @@ def test_no_print_tells_the_environment(tmp_path: Path) -> None:
     read = sources(tmp_path, {}, {"AWS_SECRET_ACCESS_KEY": "wJalrX"})
 
     assert "wJalrX" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("second", "changed"),
+    [
+        pytest.param(NEW, (), id="the-same-once-more"),
+        pytest.param(OLD, tuple(OLD), id="back-to-the-first"),
+    ],
+)
+def test_keys_are_compared_with_those_in_force(
+    tmp_path: Path, second: dict[str, str], changed: tuple[str, ...]
+) -> None:
+    """Not with those of the start: at the next rotation the line would name what stayed, and not what went back."""
+    read = sources(tmp_path, OLD, {})
+    start = read.load()
+    write(tmp_path / "mailer.env", NEW)
+    in_force = read.load().aws
+    write(tmp_path / "mailer.env", second)
+
+    assert changes_of(start, read.load(), keys=in_force).changed == changed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from tank_mailer.adapters.aws import UNREADABLE
-from tank_mailer.adapters.ses import SesAccount, broke, said_no
+from tank_mailer.adapters.aws import UNREADABLE, SESClient
+from tank_mailer.adapters.ses import SesAccount, SesSendQuota, broke, said_no
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.outcome import Fault, Meaning, read
 from tank_mailer.core.remedy import REMEDIES
@@ -34,13 +34,18 @@ ROLE_KEY: Final = "the credentials are a role's, not a user's: they are renewed 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SesStanding:
-    """Asks SES, over a client whose calls may be repeated."""
+    """Asks SES, over a client whose calls may be repeated.
+
+    Attributes:
+        quota: of SES's first API, asked for the figures alone where GetAccount is denied.
+    """
 
     client: "SESV2Client"
+    quota: SESClient | None = None
     every_s: float = field(default_factory=lambda: CALL_EVERY_S)
 
     async def account(self) -> AccountStanding | NotKnown:
-        """GetAccount."""
+        """GetAccount; where it is denied, as much as GetSendQuota tells."""
         match await SesAccount(client=self.client, timeout_s=CALL_TIMEOUT_S).ask():
             case AccountFacts() as facts:
                 return AccountStanding(
@@ -53,7 +58,22 @@ class SesStanding:
                 )
             case AccountUnknown(reason, detail):
                 remedy = "allow the key ses:GetAccount" if reason is Reason.ACCESS_DENIED else REMEDIES.get(reason)
-                return NotKnown(detail or reason, remedy or NETWORK)
+                unseen = NotKnown(detail or reason, remedy or NETWORK)
+                return await self._figures(unseen) if reason is Reason.ACCESS_DENIED else unseen
+
+    async def _figures(self, unseen: NotKnown) -> AccountStanding | NotKnown:
+        if self.quota is None:
+            return unseen
+        match await SesSendQuota(client=self.quota, timeout_s=CALL_TIMEOUT_S).ask():
+            case AccountFacts() as facts:
+                return AccountStanding(
+                    max_send_rate=facts.max_send_rate,
+                    max_24_hour_send=facts.max_24_hour_send,
+                    sent_last_24_hours=facts.sent_last_24_hours,
+                    unseen=unseen,
+                )
+            case AccountUnknown():
+                return unseen
 
     async def dedicated_ips(self) -> DedicatedIps | NotKnown:
         """GetDedicatedIps, all pages."""

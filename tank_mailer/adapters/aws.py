@@ -163,8 +163,8 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple["IAMClient", str | None]]:
-    """Open IAM for a look at our own keys, with the id of the one in use; None: none that lasts, but a role's.
+async def open_quota(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[SESClient]:
+    """Open SES's first API, for where GetAccount may not be asked.
 
     Args:
         aws: as for `open_clients`.
@@ -175,7 +175,32 @@ async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterat
     """
     async with AsyncExitStack() as stack:
         with told_as_settings():
-            session = make_session(aws, region=region)
+            made = options(aws, "SES", pool=1, read_s=QUOTA_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
+            client = await stack.enter_async_context(make_session(aws, region=region).client("ses", **made))
+        yield client
+
+
+@asynccontextmanager
+async def open_iam(
+    aws: Mapping[str, str],
+    *,
+    region: str | None,
+    session: Any = None,  # noqa: ANN401 - aioboto3 has no types
+) -> AsyncIterator[tuple["IAMClient", str | None]]:
+    """Open IAM for a look at our own keys, with the id of the one in use; None: none that lasts, but a role's.
+
+    Args:
+        aws: as for `open_clients`.
+        region: as for `open_clients`.
+        session: of `make_session`, for who asks again: the first client of one stops the loop for 50 ms and more, the
+            next for 2. None: a new one.
+
+    Raises:
+        ConfigurationError: the SDK cannot make it of what it was given.
+    """
+    async with AsyncExitStack() as stack:
+        with told_as_settings():
+            session = session or make_session(aws, region=region)
             keys = await session.get_credentials()
             frozen = await keys.get_frozen_credentials() if keys is not None else None
             made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -32,17 +32,20 @@ class KeyAge:
 
     Attributes:
         aws: as for `adapters.aws.open_clients`.
+        session: of `adapters.aws.make_session`, whose keys may change between two questions.
         timeout_s: of the whole call.
     """
 
     aws: Mapping[str, str]
     region: str | None
+    session: Any
     timeout_s: float = TIMEOUT_S
 
     async def created_at(self) -> datetime | None:
         """When the key in use was made; None: nobody says, or it is a role's, which changes by itself."""
         try:
-            async with open_iam(self.aws, region=self.region) as (client, key), asyncio.timeout(self.timeout_s):
+            opened = open_iam(self.aws, region=self.region, session=self.session)
+            async with opened as (client, key), asyncio.timeout(self.timeout_s):
                 return await _Keys(client).created_at(key) if key is not None else None
         except _NOT_SAID as error:
             log.debug("key_age_unknown", detail=type(error).__name__)

@@ -90,10 +90,12 @@ class Keys:
     Attributes:
         aws: variables that the SDK does not see in the environment; secret.
         source: finds out where a look has to go with such variables.
+        changed: set when there are others, by a look or by `replace`; whoever waits for it clears it.
     """
 
     aws: Mapping[str, str] = field(repr=False)
     source: Callable[[Mapping[str, str]], Source] = field(repr=False)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     method: str = ""  # how the SDK calls the source; goes into its User-Agent
     _frozen: ReadOnlyCredentials | None = field(default=None, repr=False)
     _lease: RefreshableCredentials | None = field(default=None, repr=False)  # knows when `_frozen` runs out
@@ -102,7 +104,7 @@ class Keys:
     _stamped_s: float = -math.inf
     _ended_s: float = -math.inf
     _looking: "asyncio.Task[None] | None" = None
-    _failure: Exception | None = None
+    _failure: Exception | None = field(default=None, repr=False)
     _refused: ReadOnlyCredentials | None = field(default=None, repr=False)  # by AWS, at last
 
     # --- what the SDK asks ---
@@ -217,6 +219,7 @@ class Keys:
         self._failure, self._frozen, self.method = None, frozen, getattr(credentials, "method", "")
         self._lease = credentials if isinstance(credentials, RefreshableCredentials) else None
         if before is not None and frozen is not None and before != frozen:
+            self.changed.set()
             log.info("credentials_changed", origin=self.method, key=shown(frozen.access_key or ""))
 
     def _fail(self, error: Exception) -> None:

@@ -23,7 +23,7 @@ from tank_mailer.cli.options import (
 from tank_mailer.cli.outside import EXIT_NO, EXIT_OUTSIDE, leave, outside_or_exit
 from tank_mailer.cli.terminal import hint, print_json, print_table, say
 from tank_mailer.cli.textfiles import STANDARD_INPUT as STANDARD_OUTPUT
-from tank_mailer.core.stack import TEMPLATE, USER_OUTPUT, Stack, Unusable, settings_of
+from tank_mailer.core.stack import TEMPLATE, USER_OUTPUT, Stack, Unusable, region_in, settings_of
 from tank_mailer.settings import NAMES, Settings, SettingsError, load_aws
 from tank_mailer.settings.env_file import Edited, put
 
@@ -37,7 +37,8 @@ def from_stack(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The stack's name, or its ARN.")],
     *,
     region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="Where the stack is. Without it: AWS_REGION, or the profile's.")
+        str | None,
+        typer.Option(metavar="REGION", help="Where the stack is. Without it: the ARN's, AWS_REGION, the profile's."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -70,7 +71,7 @@ def from_stack(
     text = "" if target == STANDARD_OUTPUT else _read(target)
     with outside_or_exit():
         try:
-            stack, where = asyncio.run(_find(given, name, region))
+            stack, where = asyncio.run(_find(given, name, region or region_in(name)))
         except StackError as error:
             leave(EXIT_OUTSIDE, error.detail, error.remedy)
     if stack is None:

@@ -24,6 +24,15 @@ UPDATE: Final = f"update the stack with the {TEMPLATE} of this version: aws clou
 _PLAIN: Final = re.compile(r"[A-Za-z0-9:/._?&=%~+,@-]+")
 
 
+def region_in(name: str) -> str | None:
+    """The region that an ARN is of; None: a name, which is of every region."""
+    match name.split(":"):
+        case ["arn", _, "cloudformation", region, *_] if region:
+            return region
+        case _:
+            return None
+
+
 class Standing(Enum):
     """What a stack's status means for its outputs."""
 

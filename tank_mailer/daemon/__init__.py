@@ -141,6 +141,7 @@ async def run(
                 store=store,
                 stack=stack,
                 turns=SqlTurns(store=store, owner=owner) if is_shared else None,
+                meter=usage.add,
             )
             watching = assemble_watching(
                 settings, sending, nodes, feedback, alerting, store=store, state_directory=state_directory, flush=flush

@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.alert_book import SqlAlertBook
@@ -16,6 +16,7 @@ from tank_mailer.adapters.standing import SqlStanding
 from tank_mailer.adapters.store import Store
 from tank_mailer.core import situation as core
 from tank_mailer.core.alerts import AlertName
+from tank_mailer.core.cost import Meter
 from tank_mailer.core.ledger import State
 from tank_mailer.core.situation import LaneSituation, Situation
 from tank_mailer.daemon.feedback import FeedbackParts
@@ -27,6 +28,9 @@ from tank_mailer.flows.standing import DEAD_LETTERS, EVENTS, StandingWatch
 from tank_mailer.ports.nodes import Turns
 from tank_mailer.ports.standing import StoreStanding
 from tank_mailer.settings import Loaded, Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
 
 PROBATION: Final = "PROBATION"  # SES: EnforcementStatus
 
@@ -54,12 +58,15 @@ async def assemble_alerting(
     store: Store,
     stack: AsyncExitStack,
     turns: Turns | None,
+    meter: Meter,
 ) -> AlertParts:
     """Put it together; what has to be closed goes on `stack`, what one node does for all goes by `turns`."""
     settings = loaded.settings
-    beside = _Beside(settings=settings, sending=sending, clients=clients)
+    beside = _Beside(settings=settings, sending=sending, clients=clients, meter=meter)
     standing = StandingWatch(standing=SqlStanding(store=store), queues=beside.queues, clock=store.clock)
-    key_age = KeyAge(aws=loaded.aws, region=aws.region_of(settings.outbound_queue_url))
+    region = aws.region_of(settings.outbound_queue_url)
+    session = aws.make_session(loaded.aws, region=region, keys=clients.keys)
+    key_age = KeyAge(aws=loaded.aws, region=region, session=session)
     sight = _Sight(
         settings=settings,
         sending=sending,
@@ -67,7 +74,7 @@ async def assemble_alerting(
         feedback=feedback,
         store=store,
         standing=standing,
-        key=KeyWatch(ask=key_age.created_at),
+        key=KeyWatch(ask=key_age.created_at, changed=clients.keys.changed),
         began_at=store.clock.now(),
     )
     receiver = None
@@ -94,19 +101,22 @@ class _Beside:
     settings: Settings
     sending: SendingParts
     clients: aws.Clients
+    meter: Meter
 
     def queues(self) -> Mapping[str, SqsQueue]:
         """As far as they are known by now; one that serves both lanes is one object."""
         found, by_url = dict[str, SqsQueue](), dict[str, SqsQueue]()
         if self.settings.event_queue_url is not None and self.clients.events_settling is not None:
             client = self.clients.events_settling
-            found[EVENTS] = SqsQueue(url=self.settings.event_queue_url, receiving=client, settling=client)
+            found[EVENTS] = self._queue(self.settings.event_queue_url, client)
         for way in self.sending.ways:
             if url := way.dead_letters:
-                client = self.clients.settling
-                queue = by_url.setdefault(url, SqsQueue(url=url, receiving=client, settling=client))
+                queue = by_url.setdefault(url, self._queue(url, self.clients.settling))
                 found[f"{DEAD_LETTERS}/{way.name}"] = queue
         return found
+
+    def _queue(self, url: str, client: "SQSClient") -> SqsQueue:
+        return SqsQueue(url=url, receiving=client, settling=client, meter=self.meter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class Reload:
         for warning in now.warnings:
             if warning not in self.loaded.warnings:
                 log.warning("setting_odd", detail=warning)
-        changes = changes_of(self.loaded, now)
+        changes = changes_of(self.loaded, now, keys=self.keys.aws)
         has_new_keys = await self.keys.replace(now.aws)
         log.info("settings_reloaded", changed=changes.changed, restart_for=changes.waiting, has_new_keys=has_new_keys)
         self.when_read()

@@ -79,12 +79,19 @@ class Changes:
     waiting: tuple[str, ...]
 
 
-def changes_of(before: Loaded, now: Loaded) -> Changes:
-    """Compare what is in force with what was read."""
+def changes_of(before: Loaded, now: Loaded, *, keys: Mapping[str, str]) -> Changes:
+    """Compare what is in force with what was read.
+
+    Args:
+        before: what was read at the start, and is in force but for `RENEWED`.
+        now: what was read just now.
+        keys: the variables of AWS's that the keys were looked for with last; those of `RENEWED` are in force.
+    """
     own = {name for name, field in NAMES.items() if getattr(before.settings, field) != getattr(now.settings, field)}
     aws = _different(before.aws, now.aws)
     hidden = now.hidden - before.hidden  # the environment, which cannot change, holds what the file said at the start
-    return Changes(changed=tuple(sorted(aws & RENEWED)), waiting=tuple(sorted(own | (aws - RENEWED) | hidden)))
+    renewed = _different(keys, now.aws) & RENEWED
+    return Changes(changed=tuple(sorted(renewed)), waiting=tuple(sorted(own | (aws - RENEWED) | hidden)))
 
 
 def _different(before: Mapping[str, str], now: Mapping[str, str]) -> set[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +54,30 @@ async def test_an_account_that_may_not_be_asked(standin: Standin) -> None:
         answer = await ses.account()
     assert isinstance(answer, NotKnown)
     assert answer.remedy == "allow the key ses:GetAccount"
+
+
+async def test_where_it_may_not_be_asked_the_first_api_tells_the_figures(standin: Standin) -> None:
+    """The daemon works by them, too; whether AWS holds something against the account they do not say."""
+    figures = {"max_send_rate": 14, "max_24_hour_send": 200, "sent_last_24_hours": 17}
+    standin.state.account.change({"get_account_denied": True, **figures})
+    variables = {**KEYS, "AWS_ENDPOINT_URL": standin.url}
+    async with standing(standin.url) as ses, aws.open_quota(variables, region=REGION) as quota:
+        answer = await replace(ses, quota=quota).account()
+
+    assert isinstance(answer, AccountStanding)
+    assert (answer.max_send_rate, answer.max_24_hour_send, answer.sent_last_24_hours) == (14, 200, 17)
+    assert answer.unseen is not None
+    assert answer.unseen.remedy == "allow the key ses:GetAccount"
+
+
+async def test_an_account_that_neither_tells_of(standin: Standin) -> None:
+    standin.state.account.change({"get_account_denied": True})
+    async with (
+        standing(standin.url) as ses,
+        RudeServer(says_no(403, "AccessDenied")).listen() as server,
+        aws.open_quota({**KEYS, "AWS_ENDPOINT_URL": server.url}, region=REGION) as quota,
+    ):
+        assert isinstance(await replace(ses, quota=quota).account(), NotKnown)
 
 
 # --- dedicated IPs ---------------------------------------------------------------------------------

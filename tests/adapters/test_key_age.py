@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
+from tank_mailer.adapters import aws
 from tank_mailer.adapters.key_age import KeyAge
+from tank_mailer.adapters.keys import Keys
 from tests.adapters import rude_server as rude
 from tests.adapters.conftest import KEYS
 from tests.adapters.rude_server import Manner, RudeServer
@@ -28,10 +30,21 @@ def listing(*keys: tuple[str, str]) -> bytes:
     ).encode()
 
 
+async def key_age(given: Mapping[str, str], *, timeout_s: float = 30.0) -> KeyAge:
+    keys = Keys(aws=given, source=aws.source_of)
+    await keys.start()
+    return asks_by(keys, given, timeout_s=timeout_s)
+
+
+def asks_by(keys: Keys, given: Mapping[str, str], *, timeout_s: float = 30.0) -> KeyAge:
+    session = aws.make_session(given, region="eu-west-1", keys=keys)
+    return KeyAge(aws=given, region="eu-west-1", session=session, timeout_s=timeout_s)
+
+
 async def ask(manner: Manner, *, keys: Mapping[str, str] = KEYS, timeout_s: float = 30.0) -> datetime | None:
     async with RudeServer(manner).listen() as server:
         given = {**keys, "AWS_ENDPOINT_URL_IAM": server.url}
-        return await KeyAge(aws=given, region="eu-west-1", timeout_s=timeout_s).created_at()
+        return await (await key_age(given, timeout_s=timeout_s)).created_at()
 
 
 async def test_it_is_that_of_the_key_in_use() -> None:
@@ -73,7 +86,7 @@ async def test_silence_is_not_waited_for() -> None:
 async def test_a_role_changes_its_key_by_itself() -> None:
     async with RudeServer(rude.answers(200, listing((KEYS["AWS_ACCESS_KEY_ID"], MADE)))).listen() as server:
         given = {**KEYS, "AWS_SESSION_TOKEN": "a-token", "AWS_ENDPOINT_URL_IAM": server.url}
-        said = await KeyAge(aws=given, region="eu-west-1").created_at()
+        said = await (await key_age(given)).created_at()
 
     assert (said, server.requests) == (None, [])
 
@@ -82,5 +95,19 @@ async def test_without_a_key_there_is_no_age() -> None:
     assert await ask(rude.answers(200), keys={}) is None
 
 
-async def test_a_profile_that_is_not_there() -> None:
-    assert await KeyAge(aws={"AWS_PROFILE": "nobody"}, region="eu-west-1").created_at() is None
+async def test_a_key_that_was_changed_is_asked_for_by_itself() -> None:
+    """The old one may be deleted by then: it would be refused, and the new one's age never be known again."""
+    answer = listing(("AKIAOLD", "2020-01-01T00:00:00Z"), ("AKIANEW", MADE))
+    async with RudeServer(rude.answers(200, answer)).listen() as server:
+        old, new = ({"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "nothing"} for key in ("AKIAOLD", "AKIANEW"))
+        keys = Keys(aws=old, source=aws.source_of)
+        await keys.start()
+        asks = asks_by(keys, {**old, "AWS_ENDPOINT_URL_IAM": server.url})
+        first = await asks.created_at()
+        await keys.replace(new)
+        second = await asks.created_at()
+
+    assert (first, second) == (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 31, 12, 0, tzinfo=UTC))
+    assert keys.changed.is_set()
+    signed = [one.headers["authorization"] for one in server.requests]
+    assert ["AKIAOLD/" in signed[0], "AKIANEW/" in signed[1], len(signed)] == [True, True, 2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tank_mailer.core.stack import OUTPUTS, Stack, Standing, Unusable, settings_of, standing_of
+from tank_mailer.core.stack import OUTPUTS, Stack, Standing, Unusable, region_in, settings_of, standing_of
 
 ALL = {
     "TankOutboundQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/tank-outbound",
@@ -99,3 +99,17 @@ def test_what_cannot_be_used(stack: Stack, detail: str, remedy: str) -> None:
     assert isinstance(found, Unusable)
     assert detail in found.detail
     assert remedy in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        pytest.param("arn:aws:cloudformation:eu-west-1:123456789012:stack/tank-queues/0a1b", "eu-west-1", id="an-arn"),
+        pytest.param("arn:aws-us-gov:cloudformation:us-gov-west-1:1:stack/a/b", "us-gov-west-1", id="a-partition"),
+        pytest.param("tank-queues", None, id="a-name"),
+        pytest.param("arn:aws:sns:eu-west-1:123456789012:tank-events", None, id="of-something-else"),
+        pytest.param("arn:aws:cloudformation::123456789012:stack/tank-queues/0a1b", None, id="without-one"),
+    ],
+)
+def test_region_in(name: str, region: str | None) -> None:
+    assert region_in(name) == region

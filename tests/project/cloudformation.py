@@ -103,6 +103,8 @@ class Reader:
                 return self.resolve(yes if self.holds(condition) else no)
             case {"Fn::Equals": [one, other]}:
                 return self.resolve(one) == self.resolve(other)
+            case {"Fn::Or": list(several)}:
+                return any(self.resolve(one) for one in several)
             case {"Fn::Not": [one]}:
                 return not self.resolve(one)
             case {"Fn::Join": [str(between), parts]}:

@@ -133,18 +133,22 @@ def test_what_a_parameter_takes(name: str, value: str, is_taken: bool) -> None:
     assert bool(re.fullmatch(template()["Parameters"][name]["AllowedPattern"], value)) is is_taken
 
 
-def test_queue_names_are_not_too_long() -> None:
-    """SQS takes 80 characters, SES 64."""
-    longest = reader(Name="n" * 60)
+def test_no_name_gets_too_long() -> None:
+    """Under the longest that is taken; SQS has 80 characters, SES 64 for sets and for destinations."""
+    pattern = template()["Parameters"]["Name"]["AllowedPattern"]
+    longest = next("n" * length for length in range(80, 0, -1) if re.fullmatch(pattern, "n" * length))
+    given = reader(Name=longest)
 
-    assert max(len(one["Properties"]["QueueName"]) for one in longest.resources(QUEUE).values()) <= 80
-    assert len(longest.properties("ConfigurationSet")["Name"]) <= 64
+    assert max(len(one["Properties"]["QueueName"]) for one in given.resources(QUEUE).values()) <= 80
+    assert len(given.properties("ConfigurationSet")["Name"]) <= 64
+    assert len(given.properties("EventDestination")["EventDestination"]["Name"]) <= 64
 
 
 def test_a_role_without_a_trust_anchor_is_refused_before_anything_is_made() -> None:
-    assert reader(Access="role").complaints() == [
-        "Access=role needs TrustAnchorArn, the trust anchor of IAM Roles Anywhere"
-    ]
+    for access in ("role", "both"):
+        assert reader(Access=access).complaints() == [
+            "a role needs TrustAnchorArn, the trust anchor of IAM Roles Anywhere"
+        ]
     assert reader(**ROLE).complaints() == reader().complaints() == []
 
 
@@ -312,6 +316,20 @@ async def test_a_role_that_one_certificate_may_take(session: aioboto3.Session, m
         "ArnEquals": {"aws:SourceArn": TRUST_ANCHOR},
         "StringEquals": {"aws:PrincipalTag/x509Subject/CN": "mailer-1"},
     }
+
+
+@MOTO_LACKS_SOME
+async def test_both_while_one_takes_the_place_of_the_other(session: aioboto3.Session, moto_url: str) -> None:
+    """From access keys to certificates with mail going on: the user keeps its rights until the role is in use."""
+    outputs = await deploy(session, moto_url, **{**ROLE, "Access": "both"})
+
+    async with session.client("iam", endpoint_url=moto_url) as iam:
+        attached = await iam.list_entities_for_policy(PolicyArn=outputs["MailerPolicyArn"])
+        (role,) = (await iam.list_roles())["Roles"]
+
+    assert [one["UserName"] for one in attached["PolicyUsers"]] == [outputs[USER_OUTPUT]]
+    assert [one["RoleName"] for one in attached["PolicyRoles"]] == [role["RoleName"]]
+    assert role["Arn"] == outputs["MailerRoleArn"]
 
 
 @MOTO_LACKS_SOME

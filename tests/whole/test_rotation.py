@@ -102,6 +102,8 @@ async def test_a_pause_for_a_dead_key_is_over_once_the_new_one_is_read(open_site
         give(site, NEW, "TANK_LOG_LEVEL=debug")
         daemon.process.send_signal(signal.SIGHUP)
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
+        counts = site.standin.state.counts
+        await site.until(lambda: counts.of("iam", "ListAccessKeys") == 2, daemon, what="the age of the new key")
         assert await daemon.stop() == 0
         [reloaded] = said(daemon, "settings_reloaded")
 

@@ -84,8 +84,12 @@ def _region(loaded: Loaded) -> str | None:
 
 
 async def _account(loaded: Loaded) -> AccountStanding | NotKnown:
-    async with aws.open_control(loaded.aws, region=_region(loaded)) as client:
-        return await SesStanding(client=client).account()
+    region = _region(loaded)
+    async with (
+        aws.open_control(loaded.aws, region=region) as client,
+        aws.open_quota(loaded.aws, region=region) as quota,
+    ):
+        return await SesStanding(client=client, quota=quota).account()
 
 
 async def _ips(loaded: Loaded) -> DedicatedIps | NotKnown:

@@ -24,7 +24,11 @@ ASK_MORE: Final = "ask AWS for a higher quota: tank-mailer report quota-request"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStanding:
-    """What SES says of the account; the fields are those of `ports.AccountFacts`."""
+    """What SES says of the account; the fields are those of `ports.AccountFacts`.
+
+    Attributes:
+        unseen: why only the figures are known, and nothing of what AWS holds against it.
+    """
 
     max_send_rate: float
     max_24_hour_send: float | None
@@ -32,6 +36,7 @@ class AccountStanding:
     sending_enabled: bool | None = None
     production_access: bool | None = None
     enforcement: str = ""
+    unseen: NotKnown | None = None
 
     @property
     def flaws(self) -> list[Flaw]:
@@ -185,6 +190,8 @@ def account_checks(account: AccountStanding | NotKnown) -> list[Check]:
 
 
 def _standing(account: AccountStanding) -> list[Check]:
+    if account.unseen is not None:
+        return [account.unseen.check("account", "account")]
     word = f" ({account.enforcement})" if account.enforcement else ""
     flaws = account.flaws
     if not flaws:

@@ -173,6 +173,8 @@ def account(**changes: Any) -> AccountStanding:
             account(sending_enabled=None, enforcement=""), "account", Mark.GOOD, id="what-is-not-told-is-good"
         ),
         pytest.param(AWAY, "account", Mark.UNKNOWN, id="not-known"),
+        pytest.param(account(unseen=AWAY), "account", Mark.UNKNOWN, id="figures-alone"),
+        pytest.param(account(unseen=AWAY, sent_last_24_hours=47_500.0), "quota", Mark.BAD, id="95-per-cent-by-figures"),
         pytest.param(account(sent_last_24_hours=39_999.0), "quota", Mark.GOOD, id="below-80-per-cent"),
         pytest.param(account(sent_last_24_hours=40_000.0), "quota", Mark.WARN, id="80-per-cent"),
         pytest.param(account(sent_last_24_hours=47_500.0), "quota", Mark.BAD, id="95-per-cent"),
