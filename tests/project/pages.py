@@ -26,9 +26,14 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def fences(page: Path, *languages: str) -> Iterator[Fence]:
-    """All of a page, or those in these languages."""
-    for found in _FENCE.finditer(page.read_text(encoding="utf-8")):
+def fences(page: Path, *languages: str, under: str = "") -> Iterator[Fence]:
+    """All of a page or of one section, in whatever language or in these."""
+    text = page.read_text(encoding="utf-8")
+    if under:
+        _, begun, text = text.partition(f"\n## {under}\n")
+        assert begun, f"{name(page)} has no section {under}"
+        text = text.partition("\n## ")[0]
+    for found in _FENCE.finditer(text):
         if not languages or found["language"] in languages:
             yield Fence(page, found["language"], textwrap.dedent(found["body"]))
 

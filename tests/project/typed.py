@@ -63,6 +63,12 @@ def commands(page: Path) -> Iterator[Command]:
                     yield Command(words, read, is_whole=False)
 
 
+def steps(page: Path, section: str) -> list[Command]:
+    """What a section has a person type, in its order."""
+    found = fences(page, "sh", "console", under=section)
+    return [Command(words, read) for fence in found for words, read in _taken_apart(script(fence))]
+
+
 def _reads_like_a_call(text: str) -> bool:
     """`tank-mailer ...`, `docker ...`; and `dlq list`, `pause --lane LANE` without the program's name."""
     first, second, *_ = [*(word for word in text.split() if not _ASSIGNMENT.match(word)), "", ""]
