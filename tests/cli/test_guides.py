@@ -28,6 +28,7 @@ ELSEWHERE: Mapping[tuple[str, ...], str] = {
     ("webhook",): "needs a web server: test_webhook.py",
     ("--install-completion",): "changes the home of whoever runs the tests: test_every_command.py",
 }
+BACKUP = "/var/backups/tank-mailer/7.db"
 WAITING = "--wait"  # send-test: for a daemon, of which there is none here; tests/whole/test_aws_setup.py
 SAYS_NO = 3  # a check, or a look-up of an id that is only an example
 PROMISED = {0, SAYS_NO}
@@ -42,6 +43,7 @@ FILES = {
     "job.json": make_body(email_id="order-4711"),
     "jobs.jsonl": make_body(email_id="order-4712") + "\n",
     "suppressed.csv": "address\njane@example.net\n",
+    "other.env": "TANK_OUTBOUND_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/none\n",
     "our-prices.toml": (ROOT / "config" / "prices.toml").read_text(encoding="utf-8"),
 }
 
@@ -60,8 +62,8 @@ PAGES_WITH_COMMANDS = [page for page in PAGES if carried_out(page)]
 
 
 @pytest.fixture
-def site(standin: Standin, store: StoreFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A day's work: accepted and deferred jobs, one that is invalid, one letter, a node that was seen long ago."""
+def site(standin: Standin, store: StoreFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
+    """A day's work: accepted and deferred jobs, one that is invalid, one letter, a node that is gone, a backup."""
     monkeypatch.setattr(around, "WAIT_S", 0)
     monkeypatch.setattr(doctor, "EVERY_S", 0.0)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -72,6 +74,7 @@ def site(standin: Standin, store: StoreFile, tmp_path: Path, monkeypatch: pytest
     make_letter_queue(standin).put(make_body(email_id="order-4710"))
     for file, text in FILES.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
+    assert run("db", "backup", *on_this_host([BACKUP], tmp_path)).exit_code == 0
     return tmp_path
 
 
