@@ -62,7 +62,7 @@ def test_a_command_that_says_more_at_ctrl_c_says_it_alone(capsys: pytest.Capture
     @app.command()
     def command() -> None:
         try:
-            raise KeyboardInterrupt
+            app_that(KeyboardInterrupt)()
         except KeyboardInterrupt:
             leave(130, "interrupted; nothing was changed")
 
