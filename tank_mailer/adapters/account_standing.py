@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from tank_mailer.adapters.account_list import CALL_EVERY_S
 from tank_mailer.adapters.aws import UNREADABLE, SESClient
 from tank_mailer.adapters.ses import SesAccount, SesSendQuota, broke, said_no
 from tank_mailer.core.errors import Reason
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_sesv2 import SESV2Client
 
 CALL_TIMEOUT_S: Final = 10.0
-CALL_EVERY_S: Final = 1.0  # SES: one call a second of each operation beside sending (aws-facts 1.3)
 PAGE_SIZE: Final = 100
 MOST_PAGES: Final = 20  # ours: an account with more IPs than that is known by name at AWS
 MOST_KEYS_SHOWN: Final = 4  # characters of a key's end

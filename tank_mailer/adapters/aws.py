@@ -343,10 +343,3 @@ def options(aws: Mapping[str, str], service: str, *, pool: int, read_s: float, a
     if bundle := aws.get("AWS_CA_BUNDLE"):
         made["verify"] = bundle
     return made
-
-
-def region_of(queue_url: str) -> str | None:
-    """The region in a queue's host name, `sqs.REGION.amazonaws.com`; None elsewhere."""
-    host = queue_url.split("/")[2] if queue_url.count("/") > 2 else ""  # noqa: PLR2004 - scheme://host/...
-    parts = host.split(".")
-    return parts[1] if parts[0] in {"sqs", "sqs-fips"} and len(parts) > 3 else None  # noqa: PLR2004

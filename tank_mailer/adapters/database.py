@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
+from tank_mailer.adapters.sickness import sick
+from tank_mailer.core.errors import ConfigurationError, Reason, StoreDamagedError, StoreError
 
 BUSY_TIMEOUT_S = 10.0  # SQLite: how long one writer waits for another (a command beside the daemon)
 T = TypeVar("T")
@@ -202,7 +203,7 @@ async def revision(engine: AsyncEngine) -> tuple[str, str]:
         async with engine.execution_options(**READS).connect() as connection:
             current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise StoreError(Reason.STORE_SICK, f"cannot read the database: {type(error).__name__}") from error
+        raise _as_found(error, "read") from error
     return current or "", newest_revision()
 
 
@@ -216,7 +217,14 @@ async def upgrade(engine: AsyncEngine) -> None:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise StoreError(Reason.STORE_SICK, f"cannot upgrade the database: {type(error).__name__}") from error
+        raise _as_found(error, "upgrade") from error
+
+
+def _as_found(error: Exception, doing: str) -> StoreError:
+    found = sick(error)
+    if isinstance(found, StoreDamagedError):
+        return found
+    return StoreError(Reason.STORE_SICK, f"cannot {doing} the database: {type(error).__name__}")
 
 
 # --- one daemon on one file ------------------------------------------------------------------------

@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tank_mailer.adapters import rows
 from tank_mailer.adapters.desk import Desk
 from tank_mailer.adapters.desk_asides import DROPPED
 from tank_mailer.adapters.desk_walk import reading
 from tank_mailer.adapters.held_back import HeldBack
-from tank_mailer.adapters.schema import asides, jobs
+from tank_mailer.adapters.schema import asides, jobs, outbox
 from tank_mailer.adapters.store import insert_for
-from tank_mailer.core.deadletter import DeadLetter, of_ledger
+from tank_mailer.core.deadletter import DeadLetter, given_up, of_ledger
 from tank_mailer.core.gate import Delivery
 from tank_mailer.core.job import EmailJob
 from tank_mailer.core.ledger import Row, State
+from tank_mailer.core.news import news_of_row
 from tank_mailer.core.putback import Surroundings, recipients_of
 
 REDRIVE = "dlq redrive"  # in the record of changes
@@ -89,8 +91,9 @@ async def _rows(desk: Desk, email_ids: Iterable[str]) -> dict[str, Row]:
 
 async def mark_redriven(desk: Desk, letter: DeadLetter, *, lane: str, new_message_id: str) -> None:
     """Put on record that it is back on its queue; the text that the ledger keeps of it is done with, too."""
+    requeued = sa.update(asides).where(_of(letter), _its_own(letter)).values(requeued_at=desk.clock.now().timestamp())
     async with desk.transaction() as connection:
-        await connection.execute(sa.update(asides).where(_of(letter)).values(requeued_at=desk.clock.now().timestamp()))
+        await connection.execute(requeued)
         detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}, as {new_message_id} on {lane}"
         await desk.note(connection, action=REDRIVE, subject=_subject(letter), detail=detail)
 
@@ -101,30 +104,57 @@ async def note_redrive(desk: Desk, *, subject: str, detail: str) -> None:
         await desk.note(connection, action=REDRIVE, subject=subject, detail=detail)
 
 
-async def put_dropped_aside(desk: Desk, letter: DeadLetter) -> None:
+async def put_dropped_aside(desk: Desk, letter: DeadLetter, *, tells: bool) -> None:
     """Put on record that nobody wants it, before its message is deleted; the ledger keeps its text until retention.
 
-    It is kept under the letter's own id, which people know. Of what the ledger has under its email_id only the same
-    text is its own: another may wait on the queue yet.
+    It is kept under the letter's own id, which people know. A job that was under way by that message ends with it.
+
+    Args:
+        desk: the store.
+        letter: with its body.
+        tells: whether the web server is told of a job that ends.
     """
-    raw = rows.storable(_cut(letter.body))
-    its_own = sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == raw)
     values = {
         "queue_message_id": letter.letter_id,
         "email_id": letter.email_id and rows.storable(letter.email_id),
         "kind": DROPPED,
         "reason": letter.reason.value,
         "detail": rows.storable(letter.detail),
-        "raw": raw,
+        "raw": _kept_text(letter),
         "lane": letter.lane or "",
         "at": desk.clock.now().timestamp(),
     }
     async with desk.transaction() as connection:
-        await connection.execute(sa.delete(asides).where(_of(letter), its_own))
+        await connection.execute(sa.delete(asides).where(_of(letter), _its_own(letter)))
         insert = insert_for(desk.engine, asides).values(**values)
         await connection.execute(insert.on_conflict_do_nothing())
+        await _end_job(connection, letter, desk.clock.now(), tells=tells)
         detail = f"letter {letter.letter_id} of {_place(letter)}, {letter.reason}"
         await desk.note(connection, action=DROP, subject=_subject(letter), detail=detail)
+
+
+async def _end_job(connection: AsyncConnection, letter: DeadLetter, now: datetime, *, tells: bool) -> None:
+    """A daemon that has written the row meanwhile goes before."""
+    query = sa.select(jobs).where(jobs.c.email_id == rows.storable(letter.email_id or ""))
+    record = (await connection.execute(query.with_for_update())).mappings().first()
+    before = None if record is None else rows.read(record)
+    after = given_up(before, letter, now)
+    if before is None or after is None:
+        return
+    ended = after.copied(now)  # what is kept of it is kept as dropped, and no copy is to be made any more
+    update = sa.update(jobs).where(jobs.c.email_id == before.email_id, jobs.c.version == before.version)
+    written = await connection.execute(update.values(**rows.columns(ended)))
+    if written.rowcount and tells:
+        await connection.execute(sa.insert(outbox), [rows.letter_columns(one, now) for one in news_of_row(after, ())])
+
+
+def _its_own(letter: DeadLetter) -> sa.ColumnElement[bool]:
+    """Of what the ledger has under a letter's email_id the same text alone: another may wait on the queue yet."""
+    return sa.or_(asides.c.queue_message_id == letter.letter_id, asides.c.raw == _kept_text(letter))
+
+
+def _kept_text(letter: DeadLetter) -> str:
+    return rows.storable(_cut(letter.body))
 
 
 def _of(letter: DeadLetter) -> sa.ColumnElement[bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tank_mailer.adapters import aws
 from tank_mailer.adapters.sqs import answered
 from tank_mailer.core.errors import QueueError, Reason
+from tank_mailer.core.queueurl import region_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -98,6 +99,6 @@ async def open_producer(variables: Mapping[str, str], *, queue_url: str, paralle
     Raises:
         ConfigurationError: the SDK cannot make one of what it was given (no region, no such profile).
     """
-    region = aws.region_of(queue_url)
+    region = region_of(queue_url)
     async with aws.open_sqs(variables, region=region, pool=parallel, read_s=READ_TIMEOUT_S, attempts=1) as client:
         yield Producer(url=queue_url, client=client, waits_s=WAITS_S)

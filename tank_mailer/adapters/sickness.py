@@ -4,7 +4,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from tank_mailer.core.errors import Reason, StoreError, UnstorableError
+from tank_mailer.core.errors import Reason, StoreDamagedError, StoreError, UnstorableError
 
 try:  # only with the extra `postgresql`
     from asyncpg import InterfaceError, PostgresError
@@ -16,6 +16,7 @@ except ImportError:
 SICK: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError, *_DRIVER_ERRORS)
 
 _OF_VALUES = frozenset({"DataError", "IntegrityError", "OverflowError", "UnicodeEncodeError"})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PASSING = frozenset({"DeadlockDetectedError", "SerializationError"})  # PostgreSQL: 40P01, 40001
 
 
@@ -27,8 +28,17 @@ def sick(error: BaseException) -> StoreError:
     else:
         text = ": " + (str(origin).splitlines() or [""])[0].removeprefix(f"{type(origin)}: ")[:200]
         text = text.partition(": '")[0]  # asyncpg quotes the value that it cannot encode
+    if _is_damage(origin):
+        return StoreDamagedError(
+            Reason.STORE_SICK, f"damaged{text}; `tank-mailer db restore` puts a backup in its place"
+        )
     kind = UnstorableError if _is_about_values(error) else StoreError
     return kind(Reason.STORE_SICK, f"{type(origin).__name__}{text}")
+
+
+def _is_damage(origin: BaseException) -> bool:
+    code = getattr(origin, "sqlite_errorcode", None) if isinstance(origin, sqlite3.Error) else None
+    return code is not None and code & 0xFF in _DAMAGED  # the upper bits say more closely what
 
 
 def _is_about_values(error: BaseException) -> bool:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from tank_mailer.adapters import aws, database
+from tank_mailer.adapters import database
 from tank_mailer.adapters.checkup_net import PORTS, Network, Target
 from tank_mailer.adapters.endpoints import Endpoints, find_endpoints
 from tank_mailer.cli.options import AsJson, EnvFile, environment, settings_or_exit
 from tank_mailer.cli.outside import outside_or_exit
 from tank_mailer.cli.terminal import hint, print_json, print_table
 from tank_mailer.core.firewall import Asker, Way, in_order
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.settings import Loaded, Settings
 from tank_mailer.settings.web import parse_resolver
 
@@ -51,8 +52,8 @@ def endpoints(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     loaded = settings_or_exit(env_file)
     settings = loaded.settings
     regions = {
-        "region": aws.region_of(settings.outbound_queue_url),
-        "event_region": aws.region_of(settings.event_queue_url or ""),
+        "region": region_of(settings.outbound_queue_url),
+        "event_region": region_of(settings.event_queue_url or ""),
     }
     with outside_or_exit():
         found = asyncio.run(find_endpoints(loaded.aws, **regions))

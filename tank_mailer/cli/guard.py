@@ -38,15 +38,23 @@ def _run(app: Callable[[], object]) -> int:
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # typer and rich make a 1 of it
             return EXIT_NO_READER
+        if isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt):
+            return _interrupted()  # typer makes an exit code of it; a command that says more has caught it itself
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except OSError as error:
         return _cannot_write(error)
     except Exception as error:  # noqa: BLE001 - the one place that no bug gets past
         _tell_bug(error)
         return EXIT_BUG
     return 0
+
+
+def _interrupted() -> int:
+    with suppress(OSError):
+        errors().print(Text("interrupted", style="red"))
+    return EXIT_INTERRUPTED
 
 
 def _cannot_write(error: OSError) -> int:

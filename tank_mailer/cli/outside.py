@@ -19,7 +19,14 @@ from tank_mailer.adapters.rows import storable
 from tank_mailer.cli.options import EXIT_BAD_SETTINGS, environment, errors, printable, settings_or_exit
 from tank_mailer.cli.terminal import waiting
 from tank_mailer.core import remedy as core
-from tank_mailer.core.errors import ConfigurationError, QueueError, Reason, StoreError, TankMailerError
+from tank_mailer.core.errors import (
+    ConfigurationError,
+    QueueError,
+    Reason,
+    StoreDamagedError,
+    StoreError,
+    TankMailerError,
+)
 
 EXIT_NO: Final = 3  # a check or a look-up says no
 EXIT_OUTSIDE: Final = 75  # sysexits.h: EX_TEMPFAIL
@@ -30,6 +37,7 @@ NO_STORE: Final = (
     "start `tank-mailer run`; if it is running, this command sees another TANK_DATABASE_URL, STATE_DIRECTORY or"
     " working directory"
 )
+DAMAGED: Final = "stop the daemon, find out why (its disk?), then `tank-mailer db restore FILE`: docs/backup.md"
 STORE: Final = "look at TANK_DATABASE_URL; a store that is only busy is free again in a moment"
 # What to do about a queue that does not do what it is asked.
 REMEDIES: Final[Mapping[Reason, str]] = {
@@ -50,6 +58,8 @@ def outside_or_exit() -> Iterator[None]:
         leave(EXIT_OUTSIDE, error.detail, NO_STORE)
     except SchemaOldError as error:
         leave(EXIT_OUTSIDE, error.detail, UPGRADE)
+    except StoreDamagedError as error:
+        leave(EXIT_OUTSIDE, f"the store is {error.detail}", DAMAGED)
     except StoreError as error:
         leave(EXIT_OUTSIDE, f"the store does not work: {error.detail}", STORE)
     except QueueError as error:

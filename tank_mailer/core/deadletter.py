@@ -14,6 +14,7 @@ from tank_mailer.core.errors import Reason
 from tank_mailer.core.fields import FieldError
 from tank_mailer.core.job import EmailJob, InvalidJob, parse_job
 from tank_mailer.core.lanes import LANES
+from tank_mailer.core.ledger import Row, State
 from tank_mailer.core.moments import read_moment
 from tank_mailer.core.rawjson import read_object
 
@@ -83,6 +84,29 @@ class DeadLetter:
     def without_body(self) -> "DeadLetter":
         """The same, so that thousands fit into memory."""
         return replace(self, body="")
+
+
+def given_up(row: Row | None, letter: DeadLetter, now: datetime) -> Row | None:
+    """The row of a job whose own message was dropped as a dead letter: no other would end it.
+
+    SQS moves messages of jobs that are under way, too, when they were received too often. A doubt stays one, in the
+    reason: a person has to say so who puts the job back.
+
+    Returns:
+        None: the job has ended, another message brings it on its way, or an attempt is under way.
+    """
+    if row is None or row.queue_message_id != letter.letter_id:
+        return None
+    match row.state:
+        case State.DEFERRED:
+            reason = letter.reason
+        case State.IN_DOUBT:
+            reason = Reason.IN_DOUBT
+        case State.SENDING if row.lease_ends_at is None or row.lease_ends_at <= now:
+            reason = Reason.IN_DOUBT
+        case _:
+            return None
+    return row.dead(now, reason, "its message was dropped from the dead-letter queue")
 
 
 def read_letter(handed: Handed, *, queue: str, lanes: Mapping[str, str]) -> DeadLetter:

@@ -122,5 +122,9 @@ class StoreError(TankMailerError):
     """The ledger cannot be read or written."""
 
 
+class StoreDamagedError(StoreError):
+    """The ledger's file is there, and what is in it is no database any more; it does not mend itself."""
+
+
 class UnstorableError(StoreError):
     """The ledger is well, and does not take these values."""

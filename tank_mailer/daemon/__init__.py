@@ -16,6 +16,7 @@ from tank_mailer.adapters.systemd import Supervisor
 from tank_mailer.adapters.turns import SqlTurns
 from tank_mailer.adapters.usage import SqlUsage
 from tank_mailer.core.errors import StoreError
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.daemon.alerting import AlertParts, assemble_alerting
 from tank_mailer.daemon.feedback import FeedbackParts, assemble_feedback
 from tank_mailer.daemon.nodes import NodeParts, assemble_nodes
@@ -73,11 +74,11 @@ async def run(
         clients = await stack.enter_async_context(
             aws.open_clients(
                 loaded.aws,
-                region=aws.region_of(settings.outbound_queue_url),
+                region=region_of(settings.outbound_queue_url),
                 max_parallel=settings.max_parallel,
                 ses_timeout_s=settings.ses_timeout_s,
                 has_events=settings.event_queue_url is not None,
-                event_region=aws.region_of(settings.event_queue_url or ""),
+                event_region=region_of(settings.event_queue_url or ""),
             )
         )
         key = settings.hash_key.get_secret_value() if settings.hash_key else ""

@@ -18,16 +18,19 @@ from tank_mailer.core import situation as core
 from tank_mailer.core.alerts import AlertName
 from tank_mailer.core.cost import Meter
 from tank_mailer.core.ledger import State
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.core.situation import LaneSituation, Situation
 from tank_mailer.daemon.feedback import FeedbackParts
 from tank_mailer.daemon.nodes import NodeParts
 from tank_mailer.daemon.sending import SendingParts, Way, has_channel
 from tank_mailer.flows.alerts import Alerts
 from tank_mailer.flows.key_age import KeyWatch
-from tank_mailer.flows.standing import DEAD_LETTERS, EVENTS, StandingWatch
+from tank_mailer.flows.standing import StandingWatch
 from tank_mailer.ports.nodes import Turns
 from tank_mailer.ports.standing import StoreStanding
 from tank_mailer.settings import Loaded, Settings
+from tank_mailer.telemetry.measures import EVENTS
+from tank_mailer.telemetry.scrape import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -64,7 +67,7 @@ async def assemble_alerting(
     settings = loaded.settings
     beside = _Beside(settings=settings, sending=sending, clients=clients, meter=meter)
     standing = StandingWatch(standing=SqlStanding(store=store), queues=beside.queues, clock=store.clock)
-    region = aws.region_of(settings.outbound_queue_url)
+    region = region_of(settings.outbound_queue_url)
     session = aws.make_session(loaded.aws, region=region, keys=clients.keys)
     key_age = KeyAge(aws=loaded.aws, region=region, session=session)
     sight = _Sight(
@@ -112,7 +115,7 @@ class _Beside:
         for way in self.sending.ways:
             if url := way.dead_letters:
                 queue = by_url.setdefault(url, self._queue(url, self.clients.settling))
-                found[f"{DEAD_LETTERS}/{way.name}"] = queue
+                found[f"{DEAD_LETTERS}{way.name}"] = queue
         return found
 
     def _queue(self, url: str, client: "SQSClient") -> SqsQueue:
@@ -173,7 +176,7 @@ class _Sight:
 
     def _dead_letters(self, way: Way) -> tuple[str, int | None]:
         """The queue's name and what is on it; what a person looks at just now is hidden, and counts."""
-        facts = self.standing.facts.get(f"{DEAD_LETTERS}/{way.name}")
+        facts = self.standing.facts.get(f"{DEAD_LETTERS}{way.name}")
         messages = facts.visible + facts.in_flight if facts is not None else None
         return (way.dead_letters or "").rpartition("/")[2], messages
 

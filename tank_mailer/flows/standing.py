@@ -16,9 +16,6 @@ from tank_mailer.telemetry.log import get_logger
 
 log = get_logger()
 
-EVENTS: Final = "events"
-DEAD_LETTERS: Final = "dead_letters"  # followed by /LANE
-
 EVERY_S: Final = 60.0  # the store
 QUEUES_EVERY_S: Final = 300.0  # calls to AWS are money: 288 a day for each queue
 GROWTH_S: Final = 900.0  # how far back the count of doubts is compared

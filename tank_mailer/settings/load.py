@@ -165,7 +165,8 @@ def _gather(
     """Collect our variables and the SDK's; the source that goes first wins."""
     found = _ours({name: Found(value, ENVIRONMENT, is_exported=True) for name, value in environ.items()}, notes)
     if env_file is not None:
-        in_file = _ours(read_env_file(env_file, notes), notes)
+        is_named = environ.get(ENV_FILE_NAME) == str(env_file)
+        in_file = _ours(read_env_file(env_file, notes, is_named=is_named), notes)
         warn_of_readers(env_file, in_file, SECRETS, notes)
         _add(found, in_file, notes)
     _add(found, _ours(read_secret_files(secrets, [*NAMES, *AWS_CREDENTIALS], notes), notes), notes)

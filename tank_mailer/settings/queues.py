@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.settings.forms import RULE, refusal
 from tank_mailer.settings.names import PREFIX
 
 EXAMPLE: Final = "copy the queue's URL from the SQS console"
 
 _PATH = re.compile(r"/(?:.+/)?(?P<account>\d{12})/(?P<queue>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)")  # SQS
-# AWS's own names, of today and of before; with other hosts the region is not to be seen.
-_HOST = re.compile(r"(?:sqs|sqs-fips)\.(?P<region>[a-z0-9-]+)\..+\..+|(?P<older>[a-z0-9-]+)\.queue\.amazonaws\..+")
 
 
 def _queue_url(value: str) -> str:
@@ -38,12 +37,6 @@ def _queue_url(value: str) -> str:
 
 
 QueueUrl = Annotated[str, AfterValidator(_queue_url)]
-
-
-def region_of(url: str) -> str | None:
-    """The region in the host of a sound queue URL; None where it does not tell."""
-    found = _HOST.fullmatch(urlsplit(url).hostname or "")
-    return None if found is None else found["region"] or found["older"]
 
 
 def account_of(url: str) -> str:

@@ -11,6 +11,7 @@ from dotenv.parser import parse_stream
 
 from tank_mailer.settings.faults import Fault
 from tank_mailer.settings.forms import masked_url
+from tank_mailer.settings.names import ENV_FILE_NAME
 
 MAX_SECRET_BYTES: Final = 65_536
 OPEN_TO_OTHERS: Final = 0o007  # a group is often let in on purpose
@@ -55,10 +56,15 @@ def usable(found: Mapping[str, Found], notes: Notes) -> dict[str, Found]:
     return kept
 
 
-def read_env_file(path: Path, notes: Notes) -> dict[str, Found]:
+def read_env_file(path: Path, notes: Notes, *, is_named: bool = False) -> dict[str, Found]:
     """Read `NAME=value` lines; quotes are taken off, `${NAME}` is left as it stands.
 
     systemd and Docker do not replace `${NAME}` either: so one file means the same to all three.
+
+    Args:
+        path: of the file.
+        notes: takes what is wrong with it.
+        is_named: by TANK_ENV_FILE.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -67,7 +73,7 @@ def read_env_file(path: Path, notes: Notes) -> dict[str, Found]:
         notes.faults.append(Fault(str(path), f"line {line} is not UTF-8", "save the file as UTF-8"))
         return {}
     except OSError as error:
-        remedy = "give a readable file with --env-file"
+        remedy = f"let {ENV_FILE_NAME} name a readable file" if is_named else "give a readable file with --env-file"
         if isinstance(error, PermissionError):
             remedy = f"let the group of tank-mailer's user read it: chgrp tank-mailer {path} && chmod 640 {path}"
         notes.faults.append(Fault(str(path), f"cannot be read: {error.strerror}", remedy))

@@ -269,6 +269,29 @@ def test_a_store_that_is_damaged_is_kept_and_replaced(run: Run, store: StoreFile
     assert ids(store.path) == ["order-1"]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda old: b"SQLite format 3\x00" + os.urandom(5_000), id="its-head"),
+        pytest.param(lambda old: os.urandom(len(old)), id="all-of-it"),
+        pytest.param(lambda old: old[:8_192] + os.urandom(len(old) - 8_192), id="its-pages"),
+    ],
+)
+@pytest.mark.parametrize("arguments", ["status order-1", "suppress list", "doctor --area store", "report daily"])
+def test_what_is_damaged_is_said_with_the_way_back(
+    arguments: str, damage: Callable[[bytes], bytes], run: Run, store: StoreFile
+) -> None:
+    """Only a backup helps: to look at the settings, or to wait, does not."""
+    store.ask("PRAGMA journal_mode = DELETE")  # no log has the pages once more
+    store.path.write_bytes(damage(store.path.read_bytes()))
+
+    result = run(*arguments.split())
+
+    assert result.exit_code in {3, 75}
+    assert "damaged" in result.output
+    assert "tank-mailer db restore" in result.output
+
+
 def test_at_no_moment_is_there_no_store(
     run: Run, store: StoreFile, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,17 @@ def test_a_file_of_settings_can_be_named_for_all_commands(tmp_path: Path, monkey
     assert value_of(run("show", "--json", "--env-file", str(other))[1]) == 8
 
 
+def test_one_that_cannot_be_read_is_told_by_what_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = str(tmp_path / "gone.env")
+    option = run("show", "--env-file", gone)
+    monkeypatch.setenv("TANK_ENV_FILE", gone)
+    variable = run("show")
+
+    assert (option[0], variable[0]) == (78, 78)
+    assert "remedy: give a readable file with --env-file" in option[2]
+    assert "remedy: let TANK_ENV_FILE name a readable file" in variable[2]
+
+
 def value_of(out: str) -> int:
     value: int = json.loads(out)["settings"]["TANK_MAX_PARALLEL"]["value"]
     return value

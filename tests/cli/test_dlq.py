@@ -19,6 +19,7 @@ from tests.cli.letters import LetterQueue, make_letter_queue, make_note
 
 Run = Callable[..., Result]
 Bodies = Callable[[], list[str]]
+SECRET = "whsec_" + "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 PAST = "2024-12-24T18:00:00Z"
 
 
@@ -476,6 +477,19 @@ def test_a_job_with_two_letters_goes_once(run: Run, letters: LetterQueue, on_que
     assert "goes back with" in result.stdout
 
 
+def test_of_two_texts_of_one_id_that_which_goes_back_is_done_with(
+    run: Run, letters: LetterQueue, on_queue: Bodies, store: StoreFile
+) -> None:
+    """The other has died, too, and rests in the ledger alone: marked as put back, nobody would find it again."""
+    put_in_ledger(store)
+    moved = letters.move(make_body(subject="New"))
+
+    assert run("dlq", "redrive", moved, "--apply").exit_code == 0
+
+    assert on_queue() == [make_body(subject="New")]
+    assert store.ask("SELECT queue_message_id, requeued_at FROM asides") == [("ledger-order-4711", None)]
+
+
 def test_a_queue_that_fails_leaves_no_false_record(
     run: Run, standin: Standin, letters: LetterQueue, on_queue: Bodies, store: StoreFile
 ) -> None:
@@ -573,6 +587,58 @@ def test_what_is_dropped_goes_by_the_name_that_it_had(
     assert store.ask("SELECT queue_message_id, kind FROM asides") == [(letter_id, "dropped")]
     assert run("refused", "requeue", letter_id).exit_code == 0
     assert on_queue() == [make_body()]
+
+
+@pytest.mark.parametrize(
+    ("state", "columns", "reason"),
+    [
+        pytest.param("deferred", {}, "redrive_policy", id="deferred"),
+        pytest.param("in_doubt", {}, "in_doubt", id="in-doubt-and-said-so"),
+        pytest.param("sending", {"lease_ends_at": 1e9}, "in_doubt", id="its-process-has-died"),
+    ],
+)
+def test_a_job_that_was_under_way_by_it_ends(
+    state: str,
+    columns: dict[str, object],
+    reason: str,
+    *,
+    run: Run,
+    letters: LetterQueue,
+    store: StoreFile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SQS had moved its message; without it the row would wait for ever. The web server is told, once."""
+    monkeypatch.setenv("TANK_WEBHOOK_URL", "https://www.example.com/hook")
+    monkeypatch.setenv("TANK_WEBHOOK_SECRET", SECRET)
+    letter_id = letters.move(make_body())
+    store.put_job("order-4711", state, queue_message_id=letter_id, due_at=2e9, **columns)
+
+    assert run("dlq", "drop", letter_id, "--yes").exit_code == 0
+
+    query = "SELECT state, reason, due_at, copied_at IS NOT NULL, version FROM jobs"
+    assert store.ask(query) == [("dead", reason, None, 1, 3)]
+    ((told,),) = store.ask("SELECT payload FROM outbox")
+    assert (json.loads(told)["data"]["state"], json.loads(told)["data"]["reason"]) == ("dead", reason)
+    assert json.loads(run("dlq", "list", "--json").stdout)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "columns"),
+    [
+        pytest.param("deferred", {"queue_message_id": "m-2"}, id="another-message-brings-it"),
+        pytest.param("sending", {"lease_ends_at": 4e9}, id="an-attempt-is-under-way"),
+        pytest.param("accepted", {}, id="it-has-ended"),
+    ],
+)
+def test_a_job_that_does_not_need_it_goes_on(
+    state: str, columns: dict[str, object], run: Run, letters: LetterQueue, store: StoreFile
+) -> None:
+    letter_id = letters.move(make_body())
+    store.put_job("order-4711", state, **{"queue_message_id": letter_id} | columns)
+
+    assert run("dlq", "drop", letter_id, "--yes").exit_code == 0
+
+    assert store.ask("SELECT state, version FROM jobs") == [(state, 1)]
 
 
 def test_another_text_of_its_id_is_not_taken_for_its_own(run: Run, letters: LetterQueue, store: StoreFile) -> None:

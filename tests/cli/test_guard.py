@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from tank_mailer.cli.guard import guarded
+from tank_mailer.cli.outside import leave
 
 PROGRAM = Path(sys.executable).with_name("tank-mailer")
 Raised = type[BaseException] | BaseException
@@ -32,7 +33,7 @@ def app_that(raises: Raised) -> Callable[[], object]:
         pytest.param(SystemExit(0), 0, "", id="all-is-well"),
         pytest.param(SystemExit(None), 0, "", id="that-too"),
         pytest.param(SystemExit(3), 3, "", id="a-command-has-its-own-code"),
-        pytest.param(KeyboardInterrupt, 130, "", id="ctrl-c"),
+        pytest.param(KeyboardInterrupt, 130, "interrupted", id="ctrl-c"),
         pytest.param(BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, "", id="the-reader-has-gone"),
         pytest.param(OSError(errno.ENOSPC, "No space left on device"), 75, "the output: No space left", id="full-disk"),
         pytest.param(PermissionError(errno.EACCES, "Denied", "/x\x1b"), 75, "/x\\x1b: Denied; remedy: ", id="a-file"),
@@ -44,6 +45,29 @@ def test_what_is_no_bug(raised: Raised, code: int, said: str, capsys: pytest.Cap
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == bool(said)
+
+
+def test_ctrl_c_in_a_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one that has nothing to say about it, such as doctor and report; typer would end without a word."""
+    app = typer.Typer()
+    app.command()(app_that(KeyboardInterrupt))
+
+    assert guarded(lambda: app([])) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_command_that_says_more_at_ctrl_c_says_it_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        try:
+            app_that(KeyboardInterrupt)()
+        except KeyboardInterrupt:
+            leave(130, "interrupted; nothing was changed")
+
+    assert guarded(lambda: app([])) == 130
+    assert capsys.readouterr().err == "interrupted; nothing was changed\n"
 
 
 def test_a_command_that_comes_to_its_end() -> None:

@@ -14,6 +14,7 @@ from tank_mailer.core.deadletter import (
     DeadLetter,
     Handed,
     domains_of,
+    given_up,
     goes_by,
     named,
     of_ledger,
@@ -21,6 +22,7 @@ from tank_mailer.core.deadletter import (
     read_letter,
 )
 from tank_mailer.core.errors import Reason
+from tank_mailer.core.ledger import Row, State, first_row
 from tests.builders import make_body
 from tests.fakes import EPOCH
 
@@ -171,3 +173,30 @@ def test_names() -> None:
     assert named([first, second], "ABCD") == [first, second]
     assert named([first, second], "abc") == []
     assert goes_by(second, "abcd-1")
+
+
+# --- dropped ---------------------------------------------------------------------------------------
+
+BOUND = first_row(email_id="order-4711", content_hash="h", lane="ordinary", queue_message_id="l-1", now=EPOCH)
+LATER = EPOCH + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param(None, None, id="not-known"),
+        pytest.param(BOUND, Reason.REDRIVE_POLICY, id="deferred"),
+        pytest.param(replace(BOUND, state=State.IN_DOUBT), Reason.IN_DOUBT, id="in-doubt"),
+        pytest.param(replace(BOUND, state=State.SENDING, lease_ends_at=EPOCH), Reason.IN_DOUBT, id="its-lease-is-over"),
+        pytest.param(replace(BOUND, state=State.SENDING), Reason.IN_DOUBT, id="without-a-lease"),
+        pytest.param(replace(BOUND, state=State.SENDING, lease_ends_at=LATER), None, id="an-attempt-is-under-way"),
+        pytest.param(replace(BOUND, state=State.ACCEPTED), None, id="has-ended"),
+        pytest.param(replace(BOUND, queue_message_id="m-2"), None, id="another-message-brings-it"),
+    ],
+)
+def test_what_a_dropped_letter_ends(row: Row | None, reason: Reason | None) -> None:
+    letter = DeadLetter(letter_id="l-1", queue="dead", email_id="order-4711", reason=Reason.REDRIVE_POLICY, at=EPOCH)
+
+    ended = given_up(row, letter, EPOCH + timedelta(minutes=1))
+
+    assert (ended and ended.state, ended and ended.reason) == (reason and State.DEAD, reason)

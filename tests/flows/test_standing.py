@@ -9,15 +9,17 @@ from structlog.testing import capture_logs
 
 from tank_mailer.core.errors import QueueError, Reason, StoreError
 from tank_mailer.core.ledger import State
-from tank_mailer.flows.standing import DEAD_LETTERS, EVENTS, EVERY_S, GROWTH_S, QUEUES_EVERY_S, StandingWatch
+from tank_mailer.flows.standing import EVERY_S, GROWTH_S, QUEUES_EVERY_S, StandingWatch
 from tank_mailer.ports.standing import AskedQueue, StoreStanding
+from tank_mailer.telemetry.measures import EVENTS
+from tank_mailer.telemetry.scrape import DEAD_LETTERS
 from tests.alerts_fakes import FakeAskedQueue, FakeStanding
 from tests.fakes import EPOCH, FakeClock
 
 SICK = StoreError(Reason.STORE_SICK, "the fake is sick")
 DENIED = QueueError(Reason.ACCESS_DENIED, "no right to sqs:GetQueueAttributes")
 AWAY = QueueError(Reason.QUEUE_UNREACHABLE, "no answer")
-ORDINARY, PRIORITY = f"{DEAD_LETTERS}/ordinary", f"{DEAD_LETTERS}/priority"
+ORDINARY, PRIORITY = f"{DEAD_LETTERS}ordinary", f"{DEAD_LETTERS}priority"
 
 
 def watch(standing: FakeStanding | None = None, queues: Mapping[str, AskedQueue] | None = None) -> StandingWatch:

@@ -3,12 +3,10 @@
 import ast
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +20,7 @@ from tank_mailer.core.rawjson import MAX_RAW_BYTES
 from tank_mailer.settings import Settings
 from tests.builders import make_body
 from tests.core import test_job
-from tests.project import job_schema, test_aws_guides
+from tests.project import job_schema
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "producers.md"
@@ -247,47 +245,6 @@ def test_the_headers_of_a_newsletter_are_taken() -> None:
     job = parse_job(make_body(headers=headers))
     assert isinstance(job, EmailJob)
     assert len(job.headers) == 2
-
-
-# --- links and commands of the three pages -----------------------------------------------------------
-
-PAGES = [ROOT / "docs" / name for name in ("producers.md", "moving-from-lambda.md", "windows.md")]
-FILES = ("jobs.jsonl", "blocked.csv", "job.json")  # which commands of the pages are given
-RENAMED = {
-    ("sns", "subscribe"): {"--notification-endpoint"}
-}  # by the AWS command line: Endpoint, beside --endpoint-url
-
-
-def commands(word: str) -> list[list[str]]:
-    """All that begin with `word`, in fences and within sentences."""
-    found = []
-    for text in (path.read_text(encoding="utf-8") for path in PAGES):
-        fences = "\n".join(test_aws_guides.FENCE.findall(text)).replace("\\\n", " ")
-        found += [line for line in fences.splitlines() if line.startswith(f"{word} ")]
-        found += re.findall(rf"`({word} [^`]+)`", re.sub(r"\s+", " ", text))
-    return [shlex.split(line) for line in dict.fromkeys(found)]
-
-
-@pytest.mark.parametrize("parts", commands("tank-mailer"), ids=" ".join)
-def test_our_command_takes_it(parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in FILES:
-        (tmp_path / name).touch()
-    test_aws_guides.test_our_command_takes_it(parts)
-
-
-@pytest.mark.parametrize("parts", [one for one in commands("aws") if len(one) > 3], ids=" ".join)
-def test_the_aws_command_line_takes_it(parts: list[str]) -> None:
-    service, command = parts[1:3]
-    known = test_aws_guides.options_of(botocore.session.get_session(), service, command)
-    given_ = {part for part in parts[3:] if part.startswith("--")}
-
-    assert given_ - test_aws_guides.GLOBAL - known - RENAMED.get((service, command), set()) == set()
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path) -> None:
-    test_aws_guides.test_links_lead_somewhere(path)
 
 
 def test_the_move_shows_the_switch_as_it_is() -> None:

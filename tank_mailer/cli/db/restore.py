@@ -36,7 +36,7 @@ LOST: Final = (
     " `resume`"
     "\n  people who were erased since then: `tank-mailer erase ADDRESS` once more"
     "\n  jobs accepted since then are not known any more: their messages are gone from the queue, so only one that a"
-    " producer puts there again under the same email_id would be sent twice (docs/commands.md)"
+    " producer puts there again under the same email_id would be sent twice (docs/backup.md)"
 )
 
 

@@ -11,6 +11,7 @@ from tank_mailer.adapters.sqs import SqsQueue, dead_letters_beside
 from tank_mailer.cli.outside import EXIT_OUTSIDE, REMEDIES, leave, outside_or_exit
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.settings import Loaded, Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def open_boxes(loaded: Loaded) -> AsyncIterator[Boxes]:
     """
     settings = loaded.settings
     urls = job_queues(settings)
-    region = aws.region_of(settings.outbound_queue_url)
+    region = region_of(settings.outbound_queue_url)
     async with aws.open_sqs(loaded.aws, region=region, pool=CALLS, read_s=READ_S, attempts=ATTEMPTS) as client:
         found = [settings.dead_letter_queue_url] if settings.dead_letter_queue_url else await _beside(client, urls)
         boxes = [SqsLetterBox(url=url, client=client) for url in dict.fromkeys(found)]

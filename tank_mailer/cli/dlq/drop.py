@@ -37,7 +37,8 @@ def drop(
 
     The ledger keeps the text of each, 64 KiB at most, until retention:
     `refused list --kind dropped` shows it, and `refused requeue ID` changes
-    your mind. It is on record who has done it.
+    your mind. A job that was under way by that message (SQS had moved it)
+    ends dead. It is on record who has done it.
 
     Exit codes: 0 all of them dropped, 2 usage, 3 not confirmed, or some not
     dropped, 75 the queue or the store do not work, 78 bad settings, 130
@@ -90,7 +91,7 @@ async def _drop(loaded: Loaded, names: Sequence[str], *, asks: bool) -> list[_Dr
             if not confirmed(f"Drop {len(drops)} dead letters?"):
                 leave(EXIT_NO, "nothing was dropped")
         if drops:
-            await _Drop(desk, drops).go(boxes)
+            await _Drop(desk, drops, tells=loaded.settings.webhook_url is not None).go(boxes)
     return [*(_Dropped(one.name, why_not=one.why_not) for one in failed), *drops.values()]
 
 
@@ -116,6 +117,7 @@ async def _find(desk: Desk, boxes: Boxes, names: Sequence[str]) -> list[DeadLett
 class _Drop:
     desk: Desk
     drops: dict[str, _Dropped] = field(default_factory=dict)
+    tells: bool = False
 
     async def go(self, boxes: Boxes) -> None:
         """A second look, at those alone: while somebody was asked, they were on their queue."""
@@ -132,7 +134,7 @@ class _Drop:
     async def _work(self, letters: Sequence[DeadLetter], look: Look | None) -> None:
         """On record first: at no time is a job neither on a queue nor in the ledger."""
         for letter in letters:
-            await put_dropped_aside(self.desk, letter)
+            await put_dropped_aside(self.desk, letter, tells=self.tells)
         ids = [letter.letter_id for letter in letters]
         gone = set(ids) if look is None else await look.delete(ids)
         for letter_id in gone:

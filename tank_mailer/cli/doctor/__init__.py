@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from tank_mailer.adapters import aws, database
+from tank_mailer.adapters import database
 from tank_mailer.adapters.account_list import CALL_EVERY_S
 from tank_mailer.adapters.checkup_ask import Asker
 from tank_mailer.adapters.checkup_clients import CheckupClients, open_checkup
@@ -31,6 +31,7 @@ from tank_mailer.core.checkup.judge import in_order, is_ill, judge
 from tank_mailer.core.checkup.rights import LOOK
 from tank_mailer.core.checkup.seen import Unreached
 from tank_mailer.core.errors import ConfigurationError
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.ports import Clock
 from tank_mailer.settings import Loaded, Settings, SettingsError, load_settings
 from tank_mailer.settings.web import parse_resolver
@@ -91,7 +92,7 @@ async def _examine(
 ) -> list[Finding]:
     settings, clock = loaded.settings, SystemClock()
     location = database.locate(settings.database_url.get_secret_value())
-    own, events = aws.region_of(settings.outbound_queue_url), aws.region_of(settings.event_queue_url or "")
+    own, events = region_of(settings.outbound_queue_url), region_of(settings.event_queue_url or "")
     try:
         async with open_checkup(loaded.aws, region=own, event_region=events) as clients:
             return await examine(

@@ -8,8 +8,8 @@ from tank_mailer.adapters.checkup_net import Target
 from tank_mailer.core.checkup.settings import is_aws_host
 from tank_mailer.core.checkup.setup import Setup
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.settings import Loaded, Settings, parse_listen
-from tank_mailer.settings.queues import region_of
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 SES_NAMES = ("AWS_ENDPOINT_URL_SESV2", ENDPOINT)  # the first one counts

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from tank_mailer.adapters import aws
 from tank_mailer.adapters.producer import Producer, Put, open_producer
 from tank_mailer.cli.lane import leave_for
 from tank_mailer.cli.outside import EXIT_OUTSIDE, REMEDIES, leave
 from tank_mailer.core.enqueue import Record, batches
 from tank_mailer.core.errors import QueueError, Reason
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.settings import Loaded
 
 EVENTS: Final = "events"
@@ -65,7 +65,7 @@ async def open_queues(loaded: Loaded, *, with_events: bool) -> AsyncIterator[Que
             if url is not None
         }
         if with_events and (url := settings.event_queue_url):
-            region = aws.region_of(url)  # only there SQS knows it, whatever the region of the rest
+            region = region_of(url)  # only there SQS knows it, whatever the region of the rest
             there = {**variables, "AWS_REGION": region} if region else variables
             queues[EVENTS] = await stack.enter_async_context(open_producer(there, queue_url=url))
         yield queues

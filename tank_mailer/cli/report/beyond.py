@@ -11,6 +11,7 @@ from tank_mailer.adapters.account_standing import IamKeys, SesStanding
 from tank_mailer.adapters.producer import open_producer
 from tank_mailer.adapters.sqs import SqsQueue, dead_letters_beside
 from tank_mailer.cli.report.identities import look_at_identities
+from tank_mailer.core import queueurl
 from tank_mailer.core.errors import QueueError, TankMailerError
 from tank_mailer.core.lanes import ORDINARY, PRIORITY
 from tank_mailer.core.remedy import REMEDIES
@@ -80,7 +81,7 @@ async def _same(value: T) -> T:
 
 
 def _region(loaded: Loaded) -> str | None:
-    return aws.region_of(loaded.settings.outbound_queue_url)
+    return queueurl.region_of(loaded.settings.outbound_queue_url)
 
 
 async def _account(loaded: Loaded) -> AccountStanding | NotKnown:

@@ -18,6 +18,7 @@ from tank_mailer.adapters.store import SIMULATOR
 from tank_mailer.cli.board import kept_pauses, people_pauses
 from tank_mailer.cli.report.beyond import Parts, ask_aws
 from tank_mailer.cli.terminal import Bar, progress_bar
+from tank_mailer.core import queueurl
 from tank_mailer.core.holds import shared_pauses
 from tank_mailer.core.prices import Prices
 from tank_mailer.core.reports.costs import CostFigures, cost
@@ -251,4 +252,4 @@ def rules_of(settings: Settings) -> Rules:
 
 def region_of(loaded: Loaded) -> str:
     """Where SES is asked, as far as it is known without asking."""
-    return aws.make_session(loaded.aws, region=aws.region_of(loaded.settings.outbound_queue_url)).region_name or ""
+    return aws.make_session(loaded.aws, region=queueurl.region_of(loaded.settings.outbound_queue_url)).region_name or ""

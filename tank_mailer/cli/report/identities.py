@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tank_mailer.adapters import aws, database
+from tank_mailer.adapters import database
 from tank_mailer.adapters.account_list import CALL_EVERY_S
 from tank_mailer.adapters.checkup_ask import Asker
 from tank_mailer.adapters.checkup_clients import open_checkup
@@ -15,6 +15,7 @@ from tank_mailer.cli.doctor.setup import setup_of
 from tank_mailer.cli.options import environment
 from tank_mailer.core.checkup.finding import Area
 from tank_mailer.core.checkup.judge import judge
+from tank_mailer.core.queueurl import region_of
 from tank_mailer.core.reports.document import NotKnown
 from tank_mailer.core.reports.identities import identity_state
 from tank_mailer.core.reports.outside import IdentityState
@@ -25,7 +26,7 @@ from tank_mailer.settings.web import parse_resolver
 async def look_at_identities(loaded: Loaded, domains: Sequence[str]) -> Sequence[IdentityState] | NotKnown:
     """Look at each of them; not known where SES does not tell of one."""
     settings, clock, environ = loaded.settings, SystemClock(), environment()
-    region = aws.region_of(settings.outbound_queue_url)
+    region = region_of(settings.outbound_queue_url)
     servers = [parse_resolver(text) for text in settings.dns_resolver]
     states = list[IdentityState]()
     async with open_checkup(loaded.aws, region=region, event_region=None) as clients:
