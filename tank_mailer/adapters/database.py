@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
@@ -53,10 +53,24 @@ class Location:
         return Location(make_url(self.url).set(database=str(path)).render_as_string(hide_password=False), path)
 
     @property
-    def server(self) -> tuple[str, int] | None:
-        """Host and port of a server that is reached by the network; None for a file, or a socket of this host."""
+    def servers(self) -> list[tuple[str, int]]:
+        """Hosts and ports that are reached by the network; none for a file, or a socket of this host.
+
+        As the driver is told: `host` and `port` in the URL's query go before what stands in its usual place.
+
+        Raises:
+            StoreError: the query names hosts in a way that the driver does not take.
+        """
+        if self.path is not None:
+            return []
         url = make_url(self.url)
-        return (url.host, url.port or POSTGRESQL_PORT) if self.path is None and url.host else None
+        try:
+            _, told = url.get_dialect()().create_connect_args(url)
+        except ArgumentError as error:
+            raise StoreError(Reason.STORE_SICK, f"TANK_DATABASE_URL: {error}") from error
+        hosts, ports = told.get("host") or [], told.get("port") or POSTGRESQL_PORT
+        pairs = zip(hosts, ports, strict=True) if isinstance(hosts, list) else [(hosts, ports)]
+        return [(host, port) for host, port in pairs if not host.startswith("/")]
 
     @property
     def shown(self) -> str:
