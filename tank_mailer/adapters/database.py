@@ -68,9 +68,11 @@ class Location:
             _, told = url.get_dialect()().create_connect_args(url)
         except ArgumentError as error:
             raise StoreError(Reason.STORE_SICK, f"TANK_DATABASE_URL: {error}") from error
-        hosts, ports = told.get("host") or [], told.get("port") or POSTGRESQL_PORT
-        pairs = zip(hosts, ports, strict=True) if isinstance(hosts, list) else [(hosts, ports)]
-        return [(host, port) for host, port in pairs if not host.startswith("/")]
+        host: str | list[str] = told.get("host") or []
+        hosts = [host] if isinstance(host, str) else host
+        port: int | list[int] = told.get("port") or POSTGRESQL_PORT
+        ports = [port] if isinstance(port, int) else port
+        return [(name, at) for name, at in zip(hosts, ports, strict=False) if not name.startswith("/")]
 
     @property
     def shown(self) -> str:

@@ -142,7 +142,7 @@ def test_a_proxy_is_where_its_url_says(listed: Listed, proxy: str, place: str) -
         pytest.param("tank:x@[2001:db8::1]:6543/tank", {"2001:db8::1:6543"}, id="an-address"),
         pytest.param("tank:x@/tank?host=db.example.com&port=6543", {"db.example.com:6543"}, id="in-the-query"),
         pytest.param("tank@a.example.com/tank?host=db.example.com", {"db.example.com:5432"}, id="the-query-goes-first"),
-        pytest.param("tank@/tank?host=a.example:5432&host=b.example:1", {"a.example:5432", "b.example:1"}, id="several"),
+        pytest.param("/tank?host=a.example:5432&host=b.example:1", {"a.example:5432", "b.example:1"}, id="several"),
         pytest.param("/tank?host=/var/run/postgresql", set(), id="a-socket"),
     ],
 )  # fmt: skip
