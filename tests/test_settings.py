@@ -357,6 +357,7 @@ def test_what_is_left_over_in_the_file_does_not_spoil_keys(name: str, nowhere: P
         pytest.param("DATABASE_URL", "sqlite:///x.db", "without the driver", id="another-driver"),
         pytest.param("DATABASE_URL", "postgres://h/db", "without the driver", id="Heroku's-spelling"),
         pytest.param("DATABASE_URL", "postgresql+asyncpg://h", "without the name", id="no-database"),
+        pytest.param("DATABASE_URL", "postgresql+asyncpg://u:a@b@h/db", "has an @", id="a-password-with-an-@"),
         pytest.param("DATABASE_URL", "mysql://h/db", "no URL of a database", id="another-database"),
         pytest.param("HASH_KEY", "short", "shorter than 16", id="a-key-that-is-none"),
         pytest.param("EVENT_QUEUE_URL", QUEUE, "same queue as TANK_OUTBOUND_QUEUE_URL", id="events-among-jobs"),

@@ -1,10 +1,12 @@
 """Judges a rehearsal by what the stand-in has accepted: `judge.py [--wait SECONDS] URL JOBS.jsonl...`.
 
 It compares the accept log of `tank-mailer standin`, which is at URL, with the files that were put on the queue, and
-needs nothing but Python. How to rehearse: docs/load-test.md. Exit codes: 0 all is as it should be, 3 it is not.
+needs nothing but Python. How to rehearse: docs/load-test.md. Exit codes: 0 all is as it should be, 3 it is not,
+2 a file is none of jobs, 75 no stand-in answers.
 """
 
 import argparse
+import http.client
 import json
 import sys
 import time
@@ -14,18 +16,45 @@ from pathlib import Path
 from typing import Any
 
 POLL_S = 0.5
-OK, NO = 0, 3
+OK, USAGE, NO, OUTSIDE = 0, 2, 3, 75
+
+
+class CannotJudgeError(Exception):
+    """There is nothing to compare: with the exit code, and what is wrong."""
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
 
 
 def ask(url: str, what: str) -> Any:  # noqa: ANN401 - JSON
     """One look at the stand-in."""
-    with urllib.request.urlopen(f"{url}/_standin/{what}", timeout=30) as answer:  # noqa: S310 - ours, on loopback
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(f"{url}/_standin/{what}", timeout=30) as answer:  # noqa: S310 - ours, on loopback
+            return json.load(answer)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        text = f"no stand-in answers at {url} ({error}); start it, and give the AWS_ENDPOINT_URL that it prints"
+        raise CannotJudgeError(OUTSIDE, text) from error
 
 
 def ids_in(path: Path) -> set[str]:
     """The email_id of each job in the file."""
-    return {json.loads(line)["email_id"] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotJudgeError(USAGE, f"{path} cannot be read: {error}") from error
+    return {id_in(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()}
+
+
+def id_in(line: str, where: str) -> str:
+    """Its email_id."""
+    try:
+        job = json.loads(line)
+    except (ValueError, RecursionError):
+        job = None
+    if isinstance(job, dict) and isinstance(email_id := job.get("email_id"), str):
+        return email_id
+    raise CannotJudgeError(USAGE, f"{where}: no JSON object with an email_id, so it is not what was put on the queue")
 
 
 def log_of(url: str, wanted: set[str], wait_s: float) -> list[dict[str, Any]]:
@@ -33,7 +62,7 @@ def log_of(url: str, wanted: set[str], wait_s: float) -> list[dict[str, Any]]:
     end_s, log = time.monotonic() + wait_s, list[dict[str, Any]]()
     while True:
         log += ask(url, f"log?since={len(log)}")
-        if wanted <= {entry["header_email_id"] for entry in log} or time.monotonic() > end_s:
+        if wanted <= {entry["header_email_id"] for entry in log} or not time.monotonic() < end_s:
             return log
         time.sleep(POLL_S)
 
@@ -80,8 +109,12 @@ def main() -> int:
     parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for jobs that are still under way")
     asked = parser.parse_args()
     url = asked.url.rstrip("/")
-    wanted = set[str]().union(*map(ids_in, asked.jobs))
-    rows = judge(wanted, log_of(url, wanted, asked.wait), url)
+    try:
+        wanted = set[str]().union(*map(ids_in, asked.jobs))
+        rows = judge(wanted, log_of(url, wanted, asked.wait), url)
+    except CannotJudgeError as fault:
+        sys.stderr.write(f"{parser.prog}: {fault}\n")
+        return fault.code
     for what, measured, aim, is_so in rows:
         sys.stdout.write(f"{what:<28}  {measured:>6}  {aim or '-':<10}  {'ok' if is_so else 'NO'}\n")
     return OK if all(is_so for *_, is_so in rows) else NO

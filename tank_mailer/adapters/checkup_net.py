@@ -19,12 +19,27 @@ from tank_mailer.core.checkup.facts import Distrust, Probe, Stage
 STEP_S: Final = 5.0  # each of name, connection, proxy, TLS
 MAX_ANSWER_BYTES: Final = 8_192  # of a proxy
 PORTS: Final = {"http": 80, "https": 443}
-PROXY_PORT: Final = 80
 OK: Final = 200
 WANTS_LOGIN: Final = 407
+NOWHERE: Final = "is not given by a URL such as http://proxy.example.com:3128"
 LOGIN: Final = "wants a user and a password that it knows (407)"
 EXPIRED: Final = frozenset({9, 10})  # OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED
 HOSTNAME: Final = frozenset({62, 63, 64})  # OpenSSL: X509_V_ERR_HOSTNAME_MISMATCH, EMAIL, IP_ADDRESS
+
+
+def place_of(url: str) -> tuple[str, int] | None:
+    """Host and port that a URL of HTTP leads to; None: it leads nowhere."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError:  # no port, or no address, of which the text may be a part of a password
+        return None
+    return (parts.hostname, port) if parts.hostname and port else None
+
+
+def spell_place(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[IPv6]:PORT`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +81,13 @@ class Network:
         parts = urlsplit(target.url)
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         proxy = self.proxy_of(target)
-        place = urlsplit(proxy) if proxy else None
+        place = place_of(proxy) if proxy else None
         begun = Probe(
             use=target.use,
             host=host,
             port=port,
             is_aws=target.is_aws,
-            proxy=f"{place.hostname}:{place.port or PROXY_PORT}" if place else None,
+            proxy=spell_place(*place) if place else f"of {parts.scheme.upper()}_PROXY" if proxy else None,
         )
         try:
             issuer = await self._go(target, begun, proxy)
@@ -141,9 +156,10 @@ class Network:
         if not proxy:
             await self._name(probe.host, probe.port)
             reader, writer = await self._connect(probe.host, probe.port, Stage.CONNECT)
+        elif place := place_of(proxy):
+            reader, writer = await self._connect(*place, Stage.PROXY)
         else:
-            place = urlsplit(proxy)
-            reader, writer = await self._connect(place.hostname or "", place.port or PROXY_PORT, Stage.PROXY)
+            raise _BrokenError(Stage.PROXY, NOWHERE)
         try:
             if proxy and urlsplit(target.url).scheme == "https":
                 await self._tunnel(reader, writer, probe, proxy)

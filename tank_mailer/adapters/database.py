@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tank_mailer.adapters.sickness import sick
@@ -54,10 +54,26 @@ class Location:
         return Location(make_url(self.url).set(database=str(path)).render_as_string(hide_password=False), path)
 
     @property
-    def server(self) -> tuple[str, int] | None:
-        """Host and port of a server that is reached by the network; None for a file, or a socket of this host."""
+    def servers(self) -> list[tuple[str, int]]:
+        """Hosts and ports that are reached by the network; none for a file, or a socket of this host.
+
+        As the driver is told: `host` and `port` in the URL's query go before what stands in its usual place.
+
+        Raises:
+            StoreError: the query names hosts in a way that the driver does not take.
+        """
+        if self.path is not None:
+            return []
         url = make_url(self.url)
-        return (url.host, url.port or POSTGRESQL_PORT) if self.path is None and url.host else None
+        try:
+            _, told = url.get_dialect()().create_connect_args(url)
+        except ArgumentError as error:
+            raise StoreError(Reason.STORE_SICK, f"TANK_DATABASE_URL: {error}") from error
+        host: str | list[str] = told.get("host") or []
+        hosts = [host] if isinstance(host, str) else host
+        port: int | list[int] = told.get("port") or POSTGRESQL_PORT
+        ports = [port] if isinstance(port, int) else port
+        return [(name, at) for name, at in zip(hosts, ports, strict=False) if not name.startswith("/")]
 
     @property
     def shown(self) -> str:

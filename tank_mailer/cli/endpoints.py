@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tank_mailer.adapters import database
-from tank_mailer.adapters.checkup_net import PORTS, Network, Target
+from tank_mailer.adapters.checkup_net import NOWHERE, Network, Target, place_of, spell_place
 from tank_mailer.adapters.endpoints import Endpoints, find_endpoints
-from tank_mailer.cli.options import AsJson, EnvFile, environment, settings_or_exit
-from tank_mailer.cli.outside import outside_or_exit
+from tank_mailer.cli.options import EXIT_BAD_SETTINGS, AsJson, EnvFile, environment, settings_or_exit
+from tank_mailer.cli.outside import leave, outside_or_exit
 from tank_mailer.cli.terminal import hint, print_json, print_table
 from tank_mailer.core.firewall import Asker, Way, in_order
 from tank_mailer.core.queueurl import region_of
@@ -21,6 +21,8 @@ DIRECT: Final = "direct"
 DAEMON: Final = frozenset({Asker.DAEMON})
 COMMANDS: Final = frozenset({Asker.COMMANDS})
 BOTH: Final = DAEMON | COMMANDS
+ENDPOINTS: Final = "look at AWS_ENDPOINT_URL, and AWS_ENDPOINT_URL_SQS and the like"
+PROXIES: Final = "what its user and password have of : / @ percent-encoded, %2F for a slash"
 ALSO: Final = (
     "besides: DNS (53, udp and tcp) at this host's resolver, NTP (123, udp) at its time server. Nothing comes in."
 )
@@ -57,7 +59,7 @@ def endpoints(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     }
     with outside_or_exit():
         found = asyncio.run(find_endpoints(loaded.aws, **regions))
-    ways = in_order([*_by_http(loaded, found), *_others(settings)])
+        ways = in_order([*_by_http(loaded, found), *_others(settings)])
     if as_json:
         print_json({"endpoints": [_shape(way) for way in ways], "credential_process": found.has_helper})
         return
@@ -76,14 +78,19 @@ def endpoints(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
 def _by_http(loaded: Loaded, found: Endpoints) -> Iterator[Way]:
     network = Network(handed=loaded.aws, environ=environment())
     for use in _uses(loaded.settings, found):
-        parts = urlsplit(use.url)
-        proxy = urlsplit(network.proxy_of(Target(use.use, use.url, is_aws=use.is_aws)))
+        place = place_of(use.url)
+        if place is None:
+            leave(EXIT_BAD_SETTINGS, f"{use.use}: not a URL of http or https", ENDPOINTS)
+        proxy = network.proxy_of(Target(use.use, use.url, is_aws=use.is_aws))
+        way = place_of(proxy)
+        if proxy and way is None:
+            leave(EXIT_BAD_SETTINGS, f"the proxy of {urlsplit(use.url).scheme.upper()}_PROXY {NOWHERE}", PROXIES)
         yield Way(
-            host=parts.hostname or "",
-            port=parts.port or PORTS[parts.scheme],
+            host=place[0],
+            port=place[1],
             askers=use.askers,
             uses=(use.use,),
-            proxy=f"{proxy.hostname}:{proxy.port or PORTS['http']}" if proxy.hostname else "",
+            proxy=spell_place(*way) if way else "",
         )
 
 
@@ -108,8 +115,8 @@ def _uses(settings: Settings, found: Endpoints) -> Iterator[_Use]:
 
 
 def _others(settings: Settings) -> Iterator[Way]:
-    if at := database.locate(settings.database_url.get_secret_value()).server:
-        yield Way(host=at[0], port=at[1], askers=BOTH, uses=("TANK_DATABASE_URL",))
+    for host, port in database.locate(settings.database_url.get_secret_value()).servers:
+        yield Way(host=host, port=port, askers=BOTH, uses=("TANK_DATABASE_URL",))
     for text in settings.dns_resolver:
         server = parse_resolver(text)
         yield Way(

@@ -27,6 +27,7 @@ _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # SES: CreateConfigurationSet
 _NAMESPACE = re.compile(r"[A-Za-z0-9._/#:-]{1,255}")  # CloudWatch: PutMetricData
 _CREDENTIALS = re.compile(r"(?<=//)(?P<user>[^:]*):.*@", re.DOTALL)  # to the last @: a password may hold some
 _POSTGRESQL_REST = re.compile(r".*/[^/?]+(?:\?.*)?", re.DOTALL)
+_SECOND_AT = re.compile(r"[^:/]*:[^@]*@[^?]*@")  # the password ends at the first: its rest would be shown as the host
 _WEB_QUERY = re.compile(r"(?<=\?).+", re.DOTALL)
 _QUERY_PASSWORD = re.compile(r"(?<=[?&])(password|sslpassword|passfile)=[^&]*", re.IGNORECASE)
 
@@ -153,6 +154,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     elif scheme == POSTGRESQL:
         if not _POSTGRESQL_REST.fullmatch(rest):
             raise refusal("a PostgreSQL URL without the name of a database", remedy)
+        if _SECOND_AT.match(rest):
+            raise refusal("a PostgreSQL URL whose password has an @ in it", "percent-encode that: %40, %2F for a slash")
         if importlib.util.find_spec("asyncpg") is None:
             raise refusal("PostgreSQL needs a driver that is not installed", "pip install 'tank-mailer[postgresql]'")
     elif (base := scheme.partition("+")[0]) in {"sqlite", "postgres", "postgresql"}:

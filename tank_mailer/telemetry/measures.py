@@ -115,6 +115,18 @@ def _each(*labels: Label) -> tuple[tuple[str, ...], ...]:
     return tuple(product(*(label.values for label in labels)))
 
 
+# What a producer can do wrong, and what can be wrong on the event queue: ten at once are an alert, however they come.
+_NO_MAIL: Final = (
+    *(Reason.NOT_JSON, Reason.TOO_DEEP, Reason.TOO_LARGE, Reason.MISSING_FIELD, Reason.BAD_FIELD, Reason.BAD_ADDRESS),
+    *(Reason.TOO_MANY_RECIPIENTS, Reason.HEADER_INJECTION, Reason.RESERVED_NAME, Reason.UNKNOWN_CONFIGURATION_SET),
+    *(Reason.ID_CONFLICT, Reason.SENDER_NOT_ALLOWED),
+    *(Reason.REJECTED, Reason.UNVERIFIED_SENDER, Reason.SANDBOX_RECIPIENT),
+)
+_NO_EVENT: Final = (
+    *(Reason.FOREIGN_TOPIC, Reason.RAW_EVENT, Reason.UNKNOWN_EVENT, Reason.BAD_EVENT, Reason.BAD_SIGNATURE),
+    *(Reason.SUBSCRIPTION_REQUEST, Reason.UNSTORABLE, Reason.NOT_JSON, Reason.TOO_LARGE, Reason.TOO_DEEP),
+)
+
 # --- buckets, in seconds ---------------------------------------------------------------------------
 
 _CALL = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)  # SES takes 50 to 300 ms; its time-out is 25 s
@@ -137,7 +149,7 @@ MEASURES: Final = (
         "Queue messages settled, one for each receive, by what became of them: delete (ended; reason none: accepted),"
         " retry (hidden or given back), park (in doubt), pause, dead_letter.",
         (_VERDICT, _REASON),
-        preset=(("delete", NONE),),
+        preset=(("delete", NONE), *(("delete", reason) for reason in _NO_MAIL)),
     ),
     Measure(
         "attempts_total",
@@ -256,7 +268,7 @@ MEASURES: Final = (
         _C,
         "Messages of the event queue that are no event to act on.",
         (_REASON,),
-        preset=((Reason.BAD_EVENT,), (Reason.FOREIGN_TOPIC,)),
+        preset=tuple((reason,) for reason in _NO_EVENT),
     ),
     Measure(
         "events_lost_total",

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tank_mailer.adapters.certificate import issuer_of
-from tank_mailer.adapters.checkup_net import Network, Target
+from tank_mailer.adapters.checkup_net import NOWHERE, Network, Target
 from tank_mailer.core.checkup.facts import Distrust, Probe, Stage
 from tests.adapters.rude_server import free_port
 from tests.tls_authority import ORGANISATION, Authority, make_authority
@@ -243,6 +243,15 @@ async def test_a_proxy_that_does_not_help(manner: Manner, why: str) -> None:
 
     assert (probe.failed, probe.proxy) == (Stage.PROXY, f"127.0.0.1:{proxy}")
     assert why in probe.why
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret/word@h:1", "http://h:port", "http://[::1"])
+async def test_a_proxy_that_is_none(proxy: str) -> None:
+    """Text for a port, or half an address: what stands there may be a part of a password, and is not shown."""
+    probe = await gone("https://127.0.0.1:443", network(HTTPS_PROXY=proxy))
+
+    assert (probe.failed, probe.proxy) == (Stage.PROXY, "of HTTPS_PROXY")
+    assert probe.why == NOWHERE
 
 
 async def test_a_proxy_that_is_silent_or_away() -> None:

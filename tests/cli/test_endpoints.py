@@ -118,6 +118,40 @@ def test_a_proxy_is_a_host_too(listed: Listed) -> None:
     assert KEY not in json.dumps(found)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "place"),
+    [
+        pytest.param("proxy.example.com:3128", "proxy.example.com:3128", id="without-a-scheme"),
+        pytest.param("http://proxy.example.com", "proxy.example.com:80", id="without-a-port"),
+        pytest.param("https://proxy.example.com", "proxy.example.com:443", id="by-TLS-without-a-port"),
+        pytest.param("http://[2001:db8::1]:3128", "[2001:db8::1]:3128", id="by-IPv6"),
+    ],
+)
+def test_a_proxy_is_where_its_url_says(listed: Listed, proxy: str, place: str) -> None:
+    host, _, port = place.rpartition(":")
+    found = listed(HTTPS_PROXY=proxy)
+
+    assert found[f"email.{REGION}.amazonaws.com:443"]["proxy"] == place
+    assert found[f"{host.strip('[]')}:{port}"]["for"] == ["the proxy"]
+
+
+@pytest.mark.parametrize(
+    ("url", "places"),
+    [
+        pytest.param("tank:x@db.example.com/tank", {"db.example.com:5432"}, id="a-host"),
+        pytest.param("tank:x@[2001:db8::1]:6543/tank", {"2001:db8::1:6543"}, id="an-address"),
+        pytest.param("tank:x@/tank?host=db.example.com&port=6543", {"db.example.com:6543"}, id="in-the-query"),
+        pytest.param("tank@a.example.com/tank?host=db.example.com", {"db.example.com:5432"}, id="the-query-goes-first"),
+        pytest.param("/tank?host=a.example:5432&host=b.example:1", {"a.example:5432", "b.example:1"}, id="several"),
+        pytest.param("/tank?host=/var/run/postgresql", set(), id="a-socket"),
+    ],
+)  # fmt: skip
+def test_a_database_is_where_the_driver_looks_for_it(listed: Listed, url: str, places: set[str]) -> None:
+    found = listed(TANK_DATABASE_URL=f"postgresql+asyncpg://{url}")
+
+    assert {place for place, one in found.items() if one["for"] == ["TANK_DATABASE_URL"]} == places
+
+
 def test_a_helper_goes_its_own_ways(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not run for this."""
     (tmp_path / "config").write_text(f"[default]\ncredential_process = touch {tmp_path / 'was-run'}\n")
@@ -136,6 +170,10 @@ def test_a_helper_goes_its_own_ways(run: Run, tmp_path: Path, monkeypatch: pytes
         pytest.param({"AWS_PROFILE": "nobody"}, "profile", id="no-such-profile"),
         pytest.param({"TANK_OUTBOUND_QUEUE_URL": "http://127.0.0.1:4566/000000000000/jobs"}, "region", id="no-region"),
         pytest.param({"TANK_MAX_PARALLEL": "none"}, "TANK_MAX_PARALLEL", id="bad-settings"),
+        pytest.param({"AWS_ENDPOINT_URL": "ftp://127.0.0.1/"}, "AWS_ENDPOINT_URL", id="an-endpoint-of-another-kind"),
+        pytest.param({"HTTPS_PROXY": f"http://me:{KEY}@h:port"}, "HTTPS_PROXY", id="a-proxy-with-no-port"),
+        pytest.param({"HTTPS_PROXY": f"http://me:{KEY}/x@h:3128"}, "HTTPS_PROXY", id="a-proxy-with-a-slash-before-it"),
+        pytest.param({"HTTPS_PROXY": "http://[::1"}, "HTTPS_PROXY", id="a-proxy-with-half-an-address"),
     ],
 )
 def test_an_sdk_that_cannot_be_set_up(
@@ -148,3 +186,4 @@ def test_an_sdk_that_cannot_be_set_up(
 
     assert (result.exit_code, result.stdout) == (78, "")
     assert text in result.stderr
+    assert KEY not in result.stderr

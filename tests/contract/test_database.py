@@ -54,18 +54,25 @@ def test_locate(url: str, path: Path | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "server"),
+    ("url", "servers"),
     [
-        pytest.param("sqlite+aiosqlite:///var/tank-mailer.db", None, id="a-file"),
-        pytest.param("postgresql+asyncpg://tank@db/tank", ("db", 5432), id="a-server"),
+        pytest.param("sqlite+aiosqlite:///var/tank-mailer.db", [], id="a-file"),
+        pytest.param("postgresql+asyncpg://tank@db/tank", [("db", 5432)], id="a-server"),
         pytest.param(
-            "postgresql+asyncpg://tank@[2001:db8::1]:6432/tank", ("2001:db8::1", 6432), id="a-port-of-its-own"
+            "postgresql+asyncpg://tank@[2001:db8::1]:6432/tank", [("2001:db8::1", 6432)], id="a-port-of-its-own"
         ),
-        pytest.param("postgresql+asyncpg:///tank?host=/run/postgresql", None, id="a-socket"),
+        pytest.param("postgresql+asyncpg:///tank?host=a:1&host=b:2", [("a", 1), ("b", 2)], id="several"),
+        pytest.param("postgresql+asyncpg:///tank?host=/run/postgresql", [], id="a-socket"),
+        pytest.param("postgresql+asyncpg:///tank", [], id="the-usual-socket"),
     ],
 )
-def test_where_the_network_leads(url: str, server: tuple[str, int] | None) -> None:
-    assert locate(url).server == server
+def test_where_the_network_leads(url: str, servers: list[tuple[str, int]]) -> None:
+    assert locate(url).servers == servers
+
+
+def test_hosts_that_the_driver_does_not_take() -> None:
+    with pytest.raises(StoreError, match="ports are required"):
+        assert locate("postgresql+asyncpg:///tank?host=a&host=b").servers
 
 
 async def test_a_command_never_makes_a_store(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tank_mailer.telemetry.catalogue import LOG_EVENTS
 from tank_mailer.telemetry.measures import Ending
 from tests.project import promql
 from tests.project.grafana_board import ROWS
+from tests.project.tables import TROUBLESHOOTING, first_words, section, table, words
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "prometheus"
@@ -141,6 +142,15 @@ def test_every_metric_is_watched_by_a_rule_or_shown_on_the_board() -> None:
     used = set[str]().union(*(promql.metrics(one) for one in (*EXPRESSIONS.values(), *shown)))
 
     assert used == {measure.name for measure in promql.KNOWN.values()}
+
+
+def test_what_is_counted_up_to_a_number_is_there_from_the_start() -> None:
+    """Prometheus sees no increase where a series begins: a hundred bad jobs at once would be none."""
+    invalid = set(first_words(table(TROUBLESHOOTING, "A job is invalid")))
+    no_event = set(words(section(TROUBLESHOOTING, "An event is put aside"))) & set(Reason)
+
+    assert {("delete", reason) for reason in invalid} <= set(promql.KNOWN["tank_mailer_jobs_settled_total"].preset)
+    assert {(reason,) for reason in no_event} == set(promql.KNOWN["tank_mailer_events_quarantined_total"].preset)
 
 
 # --- their tests -----------------------------------------------------------------------------------

@@ -178,3 +178,46 @@ async def test_the_judge_lets_nothing_pass(
 
     assert [what for what, *_, verdict in rows if verdict == "NO"] == bad
     assert process.returncode == (3 if bad else 0)
+
+
+async def judged(*arguments: str) -> tuple[int | None, str, str]:
+    """Its exit code, and what it says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(JUDGE), *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "cannot be read", id="no-file"),
+        pytest.param(b'{"email_id": "a"}\n\n{"email_id": "b\n', "line 3: no JSON object", id="a-line-that-is-cut-off"),
+        pytest.param(b'["a"]\n', "line 1: no JSON object", id="another-kind-of-line"),
+        pytest.param(b'{"email_id": 5}\n', "line 1: no JSON object", id="an-id-that-is-none"),
+        pytest.param(b"[" * 1_000_000, "line 1: no JSON object", id="brackets-without-end"),
+        pytest.param(b"\xff\xfe{}\n", "cannot be read", id="no-text"),
+    ],
+)
+async def test_the_judge_says_which_line_is_no_job(tmp_path: Path, content: bytes | None, said: str) -> None:
+    jobs = tmp_path / "jobs.jsonl"
+    if content is not None:
+        jobs.write_bytes(content)
+
+    code, out, err = await judged("http://127.0.0.1:9", str(jobs))
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert str(jobs) in err
+    assert said in err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://127.0.0.1:port"])
+async def test_the_judge_says_that_there_is_no_stand_in(tmp_path: Path, url: str) -> None:
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_bytes('{"email_id": "a\u2028b", "body": "'.encode() + b"x" * 1_000_000 + b'"}\n')
+
+    code, out, err = await judged("--wait", "nan", url, str(jobs))
+
+    assert (code, out, err.count("\n")) == (75, "", 1)
+    assert url in err
