@@ -111,6 +111,47 @@ def test_a_job_that_sqs_never_takes_holds_nobody_up(
     assert (name, fault) == ("never-1", "InvalidMessageContents: for the test")
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param("not JSON", id="no-json"),
+        pytest.param('["a", "list"]', id="no-object"),
+        pytest.param('{"email_id": 4711}', id="an-id-that-is-no-text"),
+        pytest.param("{}", id="no-id"),
+        pytest.param('{"email_id":"order-0", "subject":"Gr\u00fc\u00dfe"}', id="as-another-language-spells-it"),
+    ],
+)
+def test_a_row_that_another_program_wrote_goes_out_as_it_stands(
+    outbox: ModuleType, engine: sa.Engine, server: FakeSqs, sqs: Any, job: str
+) -> None:
+    """What is no job tank-mailer keeps aside; a relay that failed at it would put no other mail for ever."""
+    with engine.begin() as connection:
+        row = {"id": "order-0", "job": job}
+        connection.execute(sa.text("INSERT INTO mail_outbox (email_id, job) VALUES (:id, :job)"), row)
+        outbox.ask_for_mail(connection, make_job("order-1"))
+    with engine.begin() as connection:
+        assert outbox.relay(connection, sqs, QUEUE_URL) == 2
+
+    [[first, second]] = server.calls
+    assert first == job
+    assert json.loads(second) == make_job("order-1")
+    assert rows(engine, "select 1 from mail_outbox where put_at is null") == []
+
+
+def test_a_refusal_is_marked_on_its_row_whatever_the_job_calls_itself(
+    outbox: ModuleType, engine: sa.Engine, server: FakeSqs, sqs: Any
+) -> None:
+    """Marked as put, it would be lost."""
+    with engine.begin() as connection:
+        row = {"id": "order-0", "job": json.dumps(make_job("never-1"))}
+        connection.execute(sa.text("INSERT INTO mail_outbox (email_id, job) VALUES (:id, :job)"), row)
+    with engine.begin() as connection:
+        outbox.relay(connection, sqs, QUEUE_URL)
+
+    assert server.taken == []
+    assert rows(engine, "select email_id from mail_outbox where put_at is null and fault is not null") == [("order-0",)]
+
+
 async def test_two_relays_share_the_work_on_postgresql(outbox: ModuleType, server: FakeSqs, sqs: Any) -> None:
     """What one has in hand the other steps over; once it is marked, nobody takes it again."""
     with run_server() as postgres:
