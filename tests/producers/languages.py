@@ -150,7 +150,7 @@ import base64, sys
 import sqlalchemy as sa
 from standardwebhooks import WebhookVerificationError
 import webhook
-webhook.write_down = lambda connection, data: print(data["email_id"])
+webhook.write_down = lambda connection, news: print(news["data"]["email_id"])
 engine = sa.create_engine("sqlite://")
 given = sys.argv[1:]
 while given:
