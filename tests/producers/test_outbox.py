@@ -237,10 +237,10 @@ def test_an_end_without_a_mail_gives_way_to_a_later_one_alone(
     webhook: ModuleType, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook, "Webhook", AsTold)
-    for minute, state in ((2, "refused"), (1, "invalid"), (3, "dead")):
+    for minute, state in ((1, "expired"), (3, "refused"), (2, "invalid")):
         tell(webhook, engine, f"msg_{minute}", minute, state=state, recipient=None, status=None)
 
-    assert rows(engine, "select state, told_at from mail_status") == [("dead", AT.format(3))]
+    assert rows(engine, "select state, told_at from mail_status") == [("refused", AT.format(3))]
 
 
 def test_ranks_are_the_ones_of_the_code(webhook: ModuleType) -> None:
