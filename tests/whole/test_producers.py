@@ -70,6 +70,7 @@ async def test_a_relay_that_dies_before_its_mark_costs_no_second_mail(
 
 # --- moving over from functions ----------------------------------------------------------------------
 
+LONG_S = 600  # visibility: a machine that stands still for a while does not make a message come again
 ROUNDS, LEAST_ROUNDS = 20, 2  # of jobs: until each of the two has had some, which of them is SQS's choice
 
 
@@ -81,7 +82,9 @@ async def work_as_the_function_did(site: Site) -> None:
         session.client("sesv2", endpoint_url=site.standin.url) as ses,
     ):
         while True:
-            answer = await sqs.receive_message(QueueUrl=site.url, MaxNumberOfMessages=5, WaitTimeSeconds=1)
+            answer = await sqs.receive_message(
+                QueueUrl=site.url, MaxNumberOfMessages=5, WaitTimeSeconds=1, VisibilityTimeout=LONG_S
+            )
             for message in answer.get("Messages", []):
                 job = json.loads(message["Body"])
                 await ses.send_email(
