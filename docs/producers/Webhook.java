@@ -19,7 +19,7 @@ public final class Webhook {
 
     /** Whether it is tank-mailer's; if not, answer 400. The arguments are the three headers, and the body as it came. */
     public boolean isOurs(String id, String timestamp, String signatures, byte[] body) throws GeneralSecurityException {
-        if (!timestamp.matches("[0-9]{1,18}")
+        if (id == null || signatures == null || timestamp == null || !timestamp.matches("[0-9]{1,18}")
                 || Math.abs(Instant.now().getEpochSecond() - Long.parseLong(timestamp)) > TOLERANCE_S) {
             return false;
         }

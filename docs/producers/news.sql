@@ -6,5 +6,6 @@ CREATE TABLE mail_status (
     recipient varchar(320) NOT NULL,
     state     varchar(16) NOT NULL,
     status    varchar(16),
+    told_at   varchar(24)  NOT NULL,
     PRIMARY KEY (email_id, recipient)
 );

@@ -27,8 +27,12 @@ def put(sqs: BaseClient, queue_url: str, jobs: Iterable[dict]) -> dict[str, str]
 
     Raises NotPutError after some tries, and what boto3 raises: whoever calls it puts the same jobs again.
     """
+    return put_bodies(sqs, queue_url, [(job["email_id"], json.dumps(job)) for job in jobs])
+
+
+def put_bodies(sqs: BaseClient, queue_url: str, bodies: list[Job]) -> dict[str, str]:
+    """Put what has been rendered before, to the letter."""
     refused: dict[str, str] = {}
-    bodies = [(job["email_id"], json.dumps(job)) for job in jobs]
     for batch in batches(bodies, refused):
         put_batch(sqs, queue_url, batch, refused)
     return refused

@@ -11,7 +11,10 @@ from tank_mailer.core.pausing import Extent, name_of
 from tank_mailer.core.scope import OperatorPause, concern_of
 from tank_mailer.core.view import LaneView, PauseView
 
-START: Final = "start `tank-mailer run`; if it is running, it uses another store (TANK_DATABASE_URL)"
+START: Final = (
+    "start `tank-mailer run`; if it is running, it uses another store (TANK_DATABASE_URL), or cannot write to this one"
+    " (its log, and /readyz, say so)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

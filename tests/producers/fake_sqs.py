@@ -18,6 +18,19 @@ ONCE = "once"  # InternalError, and taken the second time
 SILENT = "silent"  # stands in neither list, and is taken the second time
 
 
+def job_of(body: str) -> dict[str, Any]:
+    """SQS takes any text; what is no object is an empty one here."""
+    try:
+        job = json.loads(body)
+    except ValueError:
+        return {}
+    return job if isinstance(job, dict) else {}
+
+
+def name_of(body: str) -> str:
+    return str(job_of(body).get("email_id", ""))
+
+
 @dataclass(eq=False)
 class FakeSqs:
     """One queue. An `email_id` that begins with one of the words above fares so, all others are taken."""
@@ -33,7 +46,7 @@ class FakeSqs:
         answer: dict[str, list[dict[str, Any]]] = {}
         for entry in request["Entries"]:
             body = entry["MessageBody"]
-            name = json.loads(body)["email_id"]
+            name = name_of(body)
             self._asked[name] += 1
             match name.partition("-")[0], self._asked[name]:
                 case (word, _) if word == NEVER:
@@ -44,7 +57,7 @@ class FakeSqs:
                 case (word, 1) if word == SILENT:
                     pass
                 case _:
-                    self.taken.append(json.loads(body))
+                    self.taken.append(job_of(body))
                     digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
                     answer.setdefault("Successful", []).append(
                         {"Id": entry["Id"], "MessageId": f"m-{len(self.taken)}", "MD5OfMessageBody": digest}

@@ -1,6 +1,7 @@
 """What producers copy from docs/producers, run: batches that are taken in part, and signatures of the news."""
 
 import base64
+import hmac
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -121,9 +122,21 @@ def test_the_news_is_known_by_its_signature(language: str, tmp_path: Path, news:
         "an old one": replace(news, timestamp=str(int(time.time()) - 600)),
         "no time": replace(news, timestamp="soon"),
         "no signature": replace(news, signatures="v1,"),
+        "none of the headers": replace(news, name="", timestamp="", signatures=""),
+        "the time alone": replace(news, name="", signatures=""),
         "another kind": replace(news, signatures=good.replace("v1,", "v2,")),
     }
 
     told = dict(zip(cases, verify(language, tmp_path, list(cases.values())), strict=True))
 
     assert told == dict.fromkeys(cases, "refused") | dict.fromkeys(("as it came", "a second signature"), "order-4711")
+
+
+@pytest.mark.parametrize("language", ["node", "php"])  # the others' libraries take no empty key
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!"])
+def test_a_secret_that_is_none_opens_to_nobody(language: str, secret: str, tmp_path: Path, news: Request) -> None:
+    """Such as a variable that was not set: with an empty key anybody can sign."""
+    text = f"{news.name}.{news.timestamp}.".encode() + news.body
+    forged = f"v1,{base64.b64encode(hmac.digest(b'', text, 'sha256')).decode()}"
+
+    assert verify(language, tmp_path, [replace(news, secret=secret, signatures=forged)]) == ["refused"]

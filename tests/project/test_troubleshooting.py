@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import tank_mailer
+from tank_mailer.adapters.posting import TIMEOUT_S
 from tank_mailer.core.address import parse_address
 from tank_mailer.core.alerts import AlertName
+from tank_mailer.core.backoff import BACKOFF_S, RetryPolicy, backoff_s
+from tank_mailer.core.breaker import TRIPS_AT
 from tank_mailer.core.errors import Reason
 from tank_mailer.core.gate import WHAT_A_MESSAGE_FINDS, Bond, Delivery, Skipped, Standing, Step, admit, spare_suppressed
 from tank_mailer.core.health import Lack
@@ -20,6 +23,9 @@ from tank_mailer.core.ledger import State
 from tank_mailer.core.outcome import Concerned
 from tank_mailer.core.pausing import RULES
 from tank_mailer.core.status import Status
+from tank_mailer.core.telling import GIVEN_UP_AFTER
+from tank_mailer.flows.feedback import MAX_RETRY_S, STUCK_POLLS
+from tank_mailer.flows.intake import PASSING_FAILURES, WAIT_S
 from tank_mailer.telemetry.catalogue import LOG_EVENTS
 from tests.builders import make_body, make_job
 from tests.project.tables import ROOT, TROUBLESHOOTING, Row, first_words, section, table, tables, words
@@ -28,6 +34,7 @@ PACKAGE = Path(tank_mailer.__file__).parent
 FEEDBACK = ROOT / "docs" / "feedback.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 
 
 def each_once(found: Iterator[str]) -> set[str]:
@@ -247,3 +254,34 @@ def test_each_reason_that_there_is_can_be_found() -> None:
 
 def test_all_others_are_reasons() -> None:
     assert each_once(first_words(table(TROUBLESHOOTING, "All others"))) <= set(Reason)
+
+
+FIGURES = [
+    pytest.param("The error table", f"after {RetryPolicy().max_throttles} throttles", id="throttles"),
+    pytest.param("The error table", f"again in {backoff_s(1, 0):.0f} to {backoff_s(1, 1):.0f} s", id="unreachable"),
+    pytest.param(
+        "The error table",
+        f"again after {BACKOFF_S[0]:.0f} s, {BACKOFF_S[1] / 60:.0f} min, {BACKOFF_S[2] / 60:.0f} min",
+        id="failed",
+    ),
+    pytest.param("The error table", f"not before {RetryPolicy().evidence_wait_s / 60:.0f} min", id="evidence"),
+    pytest.param("The error table", f"({RetryPolicy().no_channel_wait_s / 60:.0f} min without event", id="no-channel"),
+    pytest.param("SQS", f"at the {ORDINALS[PASSING_FAILURES + 1]} failure in a row", id="polls-of-jobs"),
+    pytest.param("SQS", f"at the {ORDINALS[STUCK_POLLS]} in a row `event_poll_stuck`", id="polls-of-events"),
+    pytest.param("SQS", f"every {MAX_RETRY_S:.0f} s at last", id="polls-of-events-at-last"),
+    pytest.param("The web server is not told", f"2xx within {TIMEOUT_S:.0f} s", id="webhook"),
+    pytest.param("DNS, proxy, TLS, firewall", f"a long poll of {WAIT_S} s", id="long-poll"),
+]
+
+
+@pytest.mark.parametrize(("heading", "told"), FIGURES)
+def test_figures_are_those_of_the_code(heading: str, told: str) -> None:
+    assert told in section(TROUBLESHOOTING, heading)
+
+
+def test_figures_in_words_are_those_of_the_code() -> None:
+    assert (TRIPS_AT, RetryPolicy().max_resends, RetryPolicy().max_doubt_s) == (5, 3, 6 * 3600)
+    assert "after five: five attempts of different jobs in a row" in section(TROUBLESHOOTING, "The error table")
+    assert "after three resends or six hours" in section(TROUBLESHOOTING, "The error table")
+    assert timedelta(days=3) == GIVEN_UP_AFTER
+    assert "three days are over" in section(TROUBLESHOOTING, "The web server is not told")
