@@ -64,7 +64,7 @@ settings() { # LINE...
         TANK_CONFIGURATION_SET=tank "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" TANK_MIN_FREE_BYTES=0 \
         TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events TANK_LOG_LEVEL=debug TANK_HTTP_LISTEN= \
         TANK_CLOUDWATCH_NAMESPACE=TankMailer TANK_HTTP_TOKEN=$mark-token-0123456789 TANK_HASH_KEY=$mark-hash-key-0123456789 \
-        TANK_WEBHOOK_URL=http://127.0.0.1:9/$mark-hook TANK_WEBHOOK_SECRET=whsec_$(printf '%s' "$secret" | base64) \
+        TANK_WEBHOOK_URL=http://127.0.0.1:9/$mark-hook "TANK_WEBHOOK_SECRET=whsec_$(printf '%s' "$secret" | base64)" \
         TANK_ALERT_WEBHOOK_URL=http://127.0.0.1:9/services/$mark-alert-key "$@" >$own/new
     chgrp tank-mailer $own/new
     chmod 0640 $own/new
@@ -79,7 +79,7 @@ put() { # ID COUNT [TO [FROM]]
     done | env AWS_ENDPOINT_URL=$standin AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=standin AWS_SECRET_ACCESS_KEY=standin \
         TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound $program enqueue - --format jsonl >/dev/null
 }
-receive() { systemd-run --quiet --collect --unit=tank-receiver $python $here/receiver.py $port $own/receiver.pem $own/receiver.key $far; }
+receive() { systemd-run --quiet --collect --unit=tank-receiver $python "$here/receiver.py" $port $own/receiver.pem $own/receiver.key $far; }
 listens() { ss -Hltn "sport = :$port" | grep -q .; }
 
 # --- a receiver, and rsyslog with the files as they are, but for what is marked CHANGE ------------------------------------
