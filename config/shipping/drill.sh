@@ -44,7 +44,7 @@ observe() { $python -c "import json, urllib.request as u
 def get(what): return json.load(u.urlopen('$standin/_standin/' + what))
 $1"; }
 accepted() { observe 'print(len(get("log")))' 2>/dev/null; }
-have_accepted() { [ "$(accepted)" -ge "$1" ]; }
+have_accepted() { local mails; mails=$(accepted); [ "${mails:--1}" -ge "$1" ]; }
 arrived() { grep -c "$1" $far 2>/dev/null || true; }
 have_arrived() { [ "$(arrived "$1")" -ge "$2" ]; }
 said() { journalctl -u $unit --since="@$began" -o cat | grep -q "\"event\":\"$1\""; }
@@ -79,6 +79,11 @@ put() { # ID COUNT [TO [FROM]]
     done | env AWS_ENDPOINT_URL=$standin AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=standin AWS_SECRET_ACCESS_KEY=standin \
         TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound $program enqueue - --format jsonl >/dev/null
 }
+put_raw() { # BODY: what enqueue would not let through
+    $python -c 'import sys, botocore.session
+sqs = botocore.session.get_session().create_client("sqs", "eu-west-1", endpoint_url=sys.argv[1], aws_access_key_id="a", aws_secret_access_key="b")
+sqs.send_message(QueueUrl=sys.argv[1] + "/000000000000/tank-outbound", MessageBody=sys.argv[2])' $standin "$1"
+}
 receive() { systemd-run --quiet --collect --unit=tank-receiver $python "$here/receiver.py" $port $own/receiver.pem $own/receiver.key $far; }
 listens() { ss -Hltn "sport = :$port" | grep -q .; }
 
@@ -111,10 +116,11 @@ systemctl start $unit || failed "the start"
 put plain 20
 put bounce 1 bounce+$mark@simulator.amazonses.com
 put stranger 1 $mark.to@example.org $mark@unverified.example.net
-put bad 1 "$mark@@example.org"
+put_raw "{\"email_id\": \"bad-1\", \"from\": \"a@example.com\", \"to\": \"$mark@@example.org\", \"subject\": \"-\", \"body\": \"$mark\"}"
+put_raw "$mark@example.org, no job at all"
 within 30 have_accepted 21 || failed "mails: $(accepted)"
 within 30 have_arrived '"event":"address_suppressed"' 1 || failed "events at the far end"
-within 30 have_arrived '"event":"job_settled"' 23 || failed "jobs at the far end: $(arrived job_settled)"
+within 30 have_arrived '"event":"job_settled"' 24 || failed "jobs at the far end: $(arrived job_settled)"
 passed "$(accepted) mails; at the far end: $(arrived '"at":') lines, over TLS"
 
 # --- the receiver is away -----------------------------------------------------------------------------------------------------
