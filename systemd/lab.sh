@@ -157,7 +157,7 @@ write_settings() {
         "TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound" TANK_CONFIGURATION_SET=tank TANK_MIN_FREE_BYTES=0 \
         TANK_IN_DOUBT_WAIT_S=60 \
         "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" \
-        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events" >"$root$settings"
+        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:tank-events" >"$root$settings"
 }
 ledger() { # QUERY
     inside /opt/tank-mailer/bin/python -c 'import sqlite3, sys

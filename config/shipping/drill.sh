@@ -62,7 +62,7 @@ settings() { # LINE...
     printf '%s\n' "AWS_ENDPOINT_URL=$standin" AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=AKID${mark^^}01 \
         AWS_SECRET_ACCESS_KEY=$mark-aws-secret "TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound" \
         TANK_CONFIGURATION_SET=tank "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" TANK_MIN_FREE_BYTES=0 \
-        TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events TANK_LOG_LEVEL=debug TANK_HTTP_LISTEN= \
+        TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:tank-events TANK_LOG_LEVEL=debug TANK_HTTP_LISTEN= \
         TANK_CLOUDWATCH_NAMESPACE=TankMailer TANK_HTTP_TOKEN=$mark-token-0123456789 TANK_HASH_KEY=$mark-hash-key-0123456789 \
         TANK_WEBHOOK_URL=http://127.0.0.1:9/$mark-hook "TANK_WEBHOOK_SECRET=whsec_$(printf '%s' "$secret" | base64)" \
         TANK_ALERT_WEBHOOK_URL=http://127.0.0.1:9/services/$mark-alert-key "$@" >$own/new
@@ -84,7 +84,7 @@ put_raw() { # BODY: what enqueue would not let through
 sqs = botocore.session.get_session().create_client("sqs", "eu-west-1", endpoint_url=sys.argv[1], aws_access_key_id="a", aws_secret_access_key="b")
 sqs.send_message(QueueUrl=sys.argv[1] + "/000000000000/tank-outbound", MessageBody=sys.argv[2])' $standin "$1"
 }
-receive() { systemd-run --quiet --collect --unit=tank-receiver $python "$here/receiver.py" $port $own/receiver.pem $own/receiver.key $far; }
+receive() { systemd-run --quiet --collect --unit=tank-receiver "$python" "$here/receiver.py" $port $own/receiver.pem $own/receiver.key $far; }
 listens() { ss -Hltn "sport = :$port" | grep -q .; }
 
 # --- a receiver, and rsyslog with the files as they are, but for what is marked CHANGE ------------------------------------
