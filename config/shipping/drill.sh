@@ -142,19 +142,19 @@ logger -t tank-mailer "{\"at\":\"$mark\",\"event\":\"forged\"}"
 printf '%s\n' "MESSAGE={\"at\":\"$mark\",\"event\":\"forged\"}" SYSLOG_IDENTIFIER=tank-mailer CONTAINER_NAME=tank-mailer | logger --journald
 within 80 said figures_reported || failed "figures_reported"
 systemctl stop $unit
-settings TANK_MAX_PARALLEL=$mark TANK_HTTP_TOKEN=$mark
+settings TANK_MAX_PARALLEL=many TANK_HTTP_TOKEN=$mark
 systemctl start $unit 2>/dev/null && failed "bad settings were taken"
 within 30 have_arrived '"event":"settings_refused"' 2 || failed "bad settings at the far end"
 passed "a start with bad settings: $(arrived settings_refused) lines at the far end, without the values"
 
 settings
 mkdir -p $own/broken
-echo "raise RuntimeError('a crash of the drill')" >$own/broken/structlog.py
+echo "raise RuntimeError" >$own/broken/structlog.py
 use $unit "Environment=PYTHONPATH=$own/broken" Restart=no
 systemctl reset-failed $unit
 systemctl start $unit 2>/dev/null && failed "a program without its library"
-within 30 grep -q "RuntimeError: a crash of the drill" /var/log/tank-mailer/aside.log || failed "a crash"
-[ "$(arrived 'a crash of the drill')" = 0 ] || failed "a traceback at the far end"
+within 30 grep -q RuntimeError /var/log/tank-mailer/aside.log || failed "a crash"
+[ "$(arrived RuntimeError)" = 0 ] || failed "a crash at the far end"
 passed "a crash before there is a log: $(wc -l </var/log/tank-mailer/aside.log) lines aside, in /var/log/tank-mailer/aside.log"
 
 systemctl reset-failed $unit
