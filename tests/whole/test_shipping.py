@@ -84,12 +84,15 @@ async def say_all(site: Site, **changes: str) -> Daemon:
     """A daemon at its most talkative, to which much happens."""
     for rule in TROUBLES:
         site.standin.state.faults.add(Rule(service="ses", operation="SendEmail", times=1, **rule))  # type: ignore[arg-type]
-    await site.put(bodies())
+    plain, others = bodies()[: len(TROUBLES)], bodies()[len(TROUBLES) :]
+    await site.put(plain)
     await site.put(
         ["zaphod@example.org", '{"Message": "zaphod@example.org"}'], url=site.url.replace("/jobs", "/events")
     )
     daemon = await site.start(TANK_LOG_LEVEL="debug", **SECRETS, **changes)
     seen = daemon.events
+    await site.until(lambda: seen()["job_settled"] >= len(plain), daemon, what="the troubles")
+    await site.put(others)
     await site.until(lambda: site.states()["accepted"] >= 4, daemon, what="mails")
     await site.until(lambda: seen()["address_suppressed"] >= 2, daemon, what="events")
     wanted = {"job_refused", "event_quarantined", "webhook_failing", "job_skipped", "queue_polled"}
