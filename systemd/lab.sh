@@ -6,8 +6,8 @@
 #
 # Installs by install.sh without a package index, times the way to the first mail, runs drill.sh, upgrades from the release
 # REF (a tag, a commit; without it the commit before the newest schema) under load and goes back, cuts the power in the
-# middle of sends, uninstalls. LAB_ROOT=/path keeps the root there and takes one that is there already; LAB_ONLY="install
-# unit power_cut upgrade" does some of that.
+# middle of sends, ships its log (config/shipping/drill.sh), uninstalls. LAB_ROOT=/path keeps the root there and takes one
+# that is there already; LAB_ONLY="install unit ship power_cut upgrade" does some of that.
 # Packages: systemd-container mmdebstrap. Docker's, other containers' and the host's own units are not touched.
 set -euo pipefail
 
@@ -33,7 +33,7 @@ within() {
 
 make_root() {
     mmdebstrap --quiet --variant=minbase --skip=check/empty \
-        --include=systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,iproute2,procps,util-linux \
+        --include=systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,iproute2,procps,util-linux,rsyslog,rsyslog-openssl,openssl \
         "$suite" "$root"
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
     # What this host trusts: where a proxy looks into TLS, pip would trust nobody.
@@ -157,7 +157,7 @@ write_settings() {
         "TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound" TANK_CONFIGURATION_SET=tank TANK_MIN_FREE_BYTES=0 \
         TANK_IN_DOUBT_WAIT_S=60 \
         "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" \
-        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events" >"$root$settings"
+        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:tank-events" >"$root$settings"
 }
 ledger() { # QUERY
     inside /opt/tank-mailer/bin/python -c 'import sqlite3, sys
@@ -217,6 +217,14 @@ drill_unit() {
     is_installed
     stop_serving
     inside /root/new/systemd/drill.sh || failed "drill.sh"
+}
+
+# The log, by rsyslog to a receiver.
+drill_ship() {
+    is_installed
+    inside systemctl stop tank-mailer
+    stop_serving
+    inside /root/new/config/shipping/drill.sh || failed "config/shipping/drill.sh"
 }
 
 # Everything dies at once, in the middle of sends that SES has taken and not answered yet.
@@ -300,6 +308,6 @@ drill_upgrade() {
     passed "uninstall leaves settings and ledger, uninstall --purge nothing"
 }
 
-for drill in ${LAB_ONLY-install unit power_cut upgrade}; do
+for drill in ${LAB_ONLY-install unit ship power_cut upgrade}; do
     "drill_$drill"
 done

@@ -7,7 +7,7 @@ known text is only looked for at the start.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tank_mailer.core.errors import Reason
@@ -67,10 +67,14 @@ class Concerned(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """One thing that is not worked on: the account, or one sender by its mailbox key."""
+    """One thing that is not worked on: the account, or one sender by its mailbox key.
+
+    Attributes:
+        name: which one. A sender's is an address: hidden from whatever shows values by itself, as log lines do.
+    """
 
     kind: Concerned
-    name: str = ""
+    name: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def _tell_start(sending: SendingParts, settings: Settings, shown: str) -> None:
         enforcement=account.enforcement if account else None,
         store=shown,
         delivery=settings.delivery,
-        paused=[pause.reason for pause in sending.hand.pauses.all],
+        pause_reasons=[pause.reason for pause in sending.hand.pauses.all],
     )
 
 

@@ -190,7 +190,7 @@ class AccountWatch:
             log.info(
                 "account_changed",
                 max_send_rate=now.max_send_rate,
-                before=before.max_send_rate if before else None,
+                before_send_rate=before.max_send_rate if before else None,
                 max_24_hour_send=now.max_24_hour_send,
                 before_24_hour_send=before.max_24_hour_send if before else None,
                 rate=round(self._rate, 2),

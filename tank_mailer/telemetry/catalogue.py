@@ -1,7 +1,7 @@
 """Every log event: its name, its level, what it means, and the fields that it may carry.
 
-`at`, `level`, `event` and `node` are in each line; `queue_message_id` and `email_id` come from the context.
-A field that is a dataclass (`outcome`, `verdict`) brings its own fields along, such as `verdict_delay_s`.
+What a field is, is in `fields.py`, with those that any line has. Names that were released stay: who ships the log
+has queries and alarms on them (tests/project/log_names.txt).
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,32 @@ from typing import Final
 
 from tank_mailer.telemetry.log import Level
 
+# A field that is a dataclass brings its own fields along.
+OUTCOME: Final = (
+    *("outcome", "outcome_reason", "outcome_detail", "outcome_ses_message_id"),
+    *("outcome_concern", "outcome_concern_kind"),
+)
+VERDICT: Final = (
+    *("verdict", "verdict_reason", "verdict_delay_s", "verdict_charged"),
+    *("verdict_concern", "verdict_concern_kind"),
+)
+RECIPIENT: Final = ("recipient_domain", "recipient_key", "recipient_masked", "recipient_address")  # TANK_LOG_ADDRESSES
+EXCEPTION: Final = ("exception", "traceback", "caused_by", "exceptions")
+
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One kind of log line."""
+    """One kind of log line.
+
+    Attributes:
+        worse: at which other levels it may come besides.
+    """
 
     name: str
     level: Level
     meaning: str
     fields: tuple[str, ...] = ()
+    worse: tuple[Level, ...] = ()
 
 
 LOG_EVENTS: Final = (
@@ -39,7 +56,7 @@ LOG_EVENTS: Final = (
             ),
             *("rate", "max_send_rate", "max_24_hour_send", "sent_last_24_hours", "production_access"),
             *("sending_enabled", "enforcement"),
-            *("store", "delivery", "paused"),
+            *("store", "delivery", "pause_reasons"),
         ),
     ),
     LogEvent("daemon_draining", "info", "A stop signal came: no more receives.", ("timeout_s",)),
@@ -93,7 +110,7 @@ LOG_EVENTS: Final = (
         "account_changed",
         "info",
         "SES has changed the account's rate or daily quota, or tells them at last.",
-        ("max_send_rate", "before", "max_24_hour_send", "before_24_hour_send", "rate"),
+        ("max_send_rate", "before_send_rate", "max_24_hour_send", "before_24_hour_send", "rate"),
     ),
     LogEvent(
         "account_unknown",
@@ -158,15 +175,15 @@ LOG_EVENTS: Final = (
         "info",
         "The whole story of one receive.",
         (
-            *("ses_message_id", "receive_count", "state", "attempts", "charged", "outcome", "verdict", "reason"),
+            *("ses_message_id", "receive_count", "state", "attempts", "charged", *OUTCOME, *VERDICT, "reason"),
             *("note", "recipient_count", "suppressed_count", "limiter_wait_s", "duration_s", "age_s"),
-            *("recipient_domain", "recipient_key"),
+            *RECIPIENT,
         ),
     ),
     LogEvent("job_skipped", "info", "The gate let no attempt happen.", ("reason", "state")),
     LogEvent("job_refused", "warning", "A job that can never be sent was put aside.", ("reason", "detail")),
     LogEvent("job_field_unknown", "warning", "A field that means nothing here; said once a name.", ("field",)),
-    LogEvent("attempt_deferred", "warning", "An attempt did not end in acceptance.", ("outcome", "attempts")),
+    LogEvent("attempt_deferred", "warning", "An attempt did not end in acceptance.", (*OUTCOME, "attempts")),
     LogEvent("job_doubted", "warning", "The process of an attempt died: SES may have it.", ("reason", "attempts")),
     LogEvent("job_resent", "warning", "Nothing settled the doubt: sent once more, maybe twice.", ("resends",)),
     LogEvent("job_renewed", "info", "A fresh copy goes on for a message near its end.", ("receive_count", "copy_id")),
@@ -211,7 +228,7 @@ LOG_EVENTS: Final = (
         "event_recorded",
         "info",
         "An event of SES is on disk, with all that follows from it.",
-        ("kind", "ses_message_id", "reason", "recipient_count", "age_s", "recipient_domain", "recipient_key"),
+        ("kind", "ses_message_id", "reason", "recipient_count", "age_s", *RECIPIENT),
     ),
     LogEvent("event_repeated", "debug", "An event that was recorded before.", ("kind", "ses_message_id")),
     LogEvent("event_chatter_dropped", "debug", "A note of SES on the topic itself.", ()),
@@ -247,7 +264,7 @@ LOG_EVENTS: Final = (
         "address_suppressed",
         "info",
         "An event has put an address on the suppression list.",
-        ("reason", "recipient_domain", "recipient_key"),
+        ("reason", *RECIPIENT),
     ),
     LogEvent(
         "webhook_failing",
@@ -333,6 +350,7 @@ LOG_EVENTS: Final = (
         "warning",
         "Something wants a person (docs/alerts.md); critical where its severity is.",
         ("alert", "severity", "about", "since", "detail", "remedy"),
+        ("critical",),
     ),
     LogEvent("alert_recovered", "info", "It is over.", ("alert", "severity", "about", "duration_s")),
     LogEvent(
@@ -353,8 +371,9 @@ LOG_EVENTS: Final = (
     LogEvent(
         "library_logged",
         "warning",
-        "A library has something to say, at this level or a higher one.",
-        ("logger", "said", "exception", "traceback", "caused_by"),
+        "A library has something to say, at the level that it has chosen.",
+        ("logger", "said", *EXCEPTION),
+        ("error", "critical"),
     ),
-    LogEvent("flow_crashed", "error", "A bug: a flow ended by an exception.", ("exception", "traceback")),
+    LogEvent("flow_crashed", "error", "A bug: a flow ended by an exception.", EXCEPTION),
 )

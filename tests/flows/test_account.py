@@ -160,7 +160,7 @@ async def test_a_change_of_the_account_is_followed_within_one_period(later: Acco
             await asyncio.sleep(EVERY_S * 2)
 
     [line] = told(lines, "account_changed")
-    assert (line["before"], line["max_send_rate"]) == (14.0, later.max_send_rate)
+    assert (line["before_send_rate"], line["max_send_rate"]) == (14.0, later.max_send_rate)
     assert line["rate"] == pytest.approx(later.max_send_rate * 0.9)
 
 
@@ -248,7 +248,7 @@ async def test_a_right_that_is_granted_later_needs_no_restart() -> None:
 
     assert post.rate == pytest.approx(14 * 0.9)
     [line] = told(lines, "account_changed")
-    assert (line["before"], line["max_send_rate"]) == (None, 14.0)
+    assert (line["before_send_rate"], line["max_send_rate"]) == (None, 14.0)
 
 
 async def test_an_endpoint_that_knows_no_such_call_is_one_that_is_not_there() -> None:
@@ -574,7 +574,7 @@ async def test_what_is_over_is_named() -> None:
     [line] = told(lines, "account_restored")
     assert line["was"] == "sandbox"
     [line] = told(lines, "account_changed")
-    assert (line["before"], line["max_send_rate"], line["before_24_hour_send"]) == (1.0, 14.0, 200.0)
+    assert (line["before_send_rate"], line["max_send_rate"], line["before_24_hour_send"]) == (1.0, 14.0, 200.0)
 
 
 @pytest.mark.parametrize("account", [SANDBOX, PROBATION], ids=["sandbox", "probation"])

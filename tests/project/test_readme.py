@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from tank_mailer.telemetry.catalogue import LOG_EVENTS
 from tests.project.readme import README, commands
 
 ROOT = README.parent
@@ -29,15 +28,6 @@ def test_the_top_level_is_the_customers() -> None:
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
 
     assert found - {"var", "dist"} <= TOP
-
-
-def test_the_page_of_log_events_is_the_catalogue() -> None:
-    page = (ROOT / "docs" / "log-events.md").read_text(encoding="utf-8")
-
-    for event in LOG_EVENTS:
-        row = f"| `{event.name}` | {event.level} | {event.meaning} | {' '.join(f'`{f}`' for f in event.fields)} |"
-        assert row in page, f"docs/log-events.md lacks: {row}"
-    assert len(re.findall(r"^\| `", page, re.MULTILINE)) == len(LOG_EVENTS)
 
 
 def test_no_path_of_a_machine_and_no_registry() -> None:

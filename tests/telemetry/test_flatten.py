@@ -10,6 +10,9 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import override
 
+from tank_mailer.core.errors import Reason
+from tank_mailer.core.outcome import Concern, Concerned, Held
+from tank_mailer.core.verdict import Pause
 from tank_mailer.telemetry.flatten import MAX_FIELDS, MAX_ITEMS, Nested, flatten, name_of, word_of
 
 
@@ -133,6 +136,17 @@ def test_a_dataclass_does_not_smuggle_it_in() -> None:
     fields = flatten(mail=Mail("e-1", "Hi", ("bob@example.com",)))
 
     assert fields == {"mail": "mail", "mail_email_id": "e-1", "redacted": ["mail_subject", "mail_to"]}
+
+
+def test_which_sender_is_held_stays_here() -> None:
+    """A sender's name is an address: an outcome that is told as it is must not carry it along."""
+    concern = Concern(Concerned.SENDER, "shop@example.com")
+    told = flatten(
+        outcome=Held(concern, Reason.ACCESS_DENIED, "no"), verdict=Pause(concern, Reason.ACCESS_DENIED), it=concern
+    )
+
+    assert told["outcome_concern_kind"] == told["verdict_concern_kind"] == told["it_kind"] == "sender"
+    assert "shop" not in repr(told)
 
 
 def test_the_head_of_a_line_belongs_to_the_log() -> None:

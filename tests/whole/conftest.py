@@ -22,6 +22,7 @@ from tank_mailer.standin.queue import Place
 from tests.builders import make_body
 from tests.contract.postgres import run_server
 from tests.project import rights
+from tests.project.log_lines import complaints
 
 PATIENCE_S = 120.0
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
@@ -166,6 +167,10 @@ class Site:
                 raise AssertionError(f"waited in vain for {what}: {tail}")
             await asyncio.sleep(0.05)
 
+    def complaints(self) -> list[str]:
+        """What the schema of log lines has against those of all daemons."""
+        return complaints(line for daemon in self._daemons for line in daemon.lines)
+
     async def close(self) -> None:
         for daemon in self._daemons:
             if daemon.process.returncode is None:
@@ -223,6 +228,7 @@ def open_site(tmp_path: Path) -> OpenSite:
             finally:
                 await site.close()
             assert rights.recorded(standin.state.counts.shown()) - rights.allowed() - rights.FREE == set()
+            assert site.complaints() == [], "lines that are not as docs/log-schema.json has them"
 
     return open_one
 

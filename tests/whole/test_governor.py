@@ -208,7 +208,10 @@ async def test_a_cut_of_the_rate_is_followed_at_once(open_site: OpenSite) -> Non
         throttled = len(site.standin.state.account.throttles)
         await site.until(lambda: site.depth() == 0, daemon, what="an empty queue")
 
-        assert (said(daemon, "account_changed")[0]["before"], said(daemon, "account_changed")[0]["rate"]) == (50, 18)
+        assert (said(daemon, "account_changed")[0]["before_send_rate"], said(daemon, "account_changed")[0]["rate"]) == (
+            50,
+            18,
+        )
         assert len(site.standin.state.account.throttles) <= throttled + SLOTS, "none but those in flight"
         assert_nobody_paid(site, ids)
 
@@ -433,7 +436,7 @@ async def test_a_persons_pause_outlasts_a_kill(open_site: OpenSite) -> None:
 
         again = await started(site, TANK_SEND_RATE="1000")
         [start] = said(again, "daemon_started")
-        assert start["paused"] == ["operator"]
+        assert start["pause_reasons"] == ["operator"]
         seen = site.select("select max(seen_at) as at from nodes")[0]["at"]
         await site.until(
             lambda: site.select("select max(seen_at) as at from nodes")[0]["at"] > seen, again, what="a sign of life"
@@ -502,7 +505,7 @@ async def test_a_queue_that_seems_to_be_somebody_elses(open_site: OpenSite) -> N
 
         receives = calls(site, "ReceiveMessage")
         again = await started(site)
-        assert said(again, "daemon_started")[0]["paused"] == ["queue_suspect"]
+        assert said(again, "daemon_started")[0]["pause_reasons"] == ["queue_suspect"]
         await site.until(lambda: bool(site.select("select 1 from nodes")), again, what="a sign of life")
         assert calls(site, "ReceiveMessage") == receives
 
