@@ -109,8 +109,11 @@ def vocabulary() -> frozenset[str]:
     return frozenset(re.findall(r"[A-Za-z]\w*_\w+", "\n".join(texts)))
 
 
-# Of others, which the program does not know: PostgreSQL's settings and roles, a field that other services have.
-FOREIGN = frozenset({"synchronous_commit", "tank_daemon", "send_at"})
+# Of others, which the program does not know: of databases, of other services' jobs, Vector's sources and sinks.
+FOREIGN = frozenset({
+    *("synchronous_commit", "innodb_lock_wait_timeout", "tank_daemon", "send_at"),
+    *("docker_logs", "splunk_hec_logs", "aws_cloudwatch_logs"),
+})  # fmt: skip
 
 
 @cache
