@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from tank_mailer.adapters import database, schema
 from tank_mailer.adapters.database import StoreMissingError, locate, open_engine, revision, sole_user, upgrade
-from tank_mailer.core.errors import ConfigurationError, Reason, StoreError
+from tank_mailer.core.errors import ConfigurationError, Reason, StoreDamagedError, StoreError
 from tests.contract.postgres import PostgresServer
 
 FULL = 2  # SQLite: PRAGMA synchronous
@@ -188,9 +188,9 @@ async def test_no_database_is_a_sick_store(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"this is no SQLite file, and long enough to be seen as none" * 100)
 
     async with open_engine(locate(f"sqlite+aiosqlite:///{tmp_path}/t.db")) as engine:
-        with pytest.raises(StoreError, match="cannot read the database") as unread:
+        with pytest.raises(StoreDamagedError, match="file is not a database") as unread:
             await revision(engine)
-        with pytest.raises(StoreError, match="cannot upgrade the database"):
+        with pytest.raises(StoreDamagedError, match="file is not a database"):
             await upgrade(engine)
 
     assert unread.value.reason is Reason.STORE_SICK
