@@ -208,6 +208,13 @@ def test_the_agent_reads_the_file_that_rsyslog_writes() -> None:
     assert file["file_path"].startswith(text("logrotate.conf").splitlines()[1].partition("*")[0])
 
 
+def test_the_agent_may_enter_the_folder_whichever_file_makes_it() -> None:
+    """The first line that goes aside would otherwise make it one of root's alone, and no mail would be told of."""
+    made = [one for name in ("rsyslog.conf", "rsyslog-file.conf") for one in re.findall(r'dirCreateMode="(\d+)"', text(name))]
+
+    assert made == ["0755", "0755"]
+
+
 # --- the page --------------------------------------------------------------------------------------
 
 QUERIES = [one.replace(r"\|", "|") for one in re.findall(r"^\| [^|]+ \| `(select.+)` \|$", PAGE, re.MULTILINE)]
