@@ -205,7 +205,7 @@ def test_vectors_steps_fit_together() -> None:
 
 
 def believed() -> list[re.Pattern[str]]:
-    """The units that Fluent Bit and Vector believe: expressions of Ruby's and of Rust's kind, and the same in Python."""
+    """The units that Fluent Bit and Vector believe: expressions in Ruby's and in Rust's way, and the same in Python."""
     grep = fluent_bit()["pipeline"]["filters"][0]["regex"]
     (pattern,) = re.findall(r"r'(.+?)'", vector()["transforms"]["ours"]["condition"])
     return [re.compile(grep.partition(" ")[2]), re.compile(pattern)]
@@ -262,7 +262,11 @@ def test_the_agent_reads_the_file_that_rsyslog_writes() -> None:
 
 def test_the_agent_may_enter_the_folder_whichever_file_makes_it() -> None:
     """The first line that goes aside would otherwise make it one of root's alone, and no mail would be told of."""
-    made = [one for name in ("rsyslog.conf", "rsyslog-file.conf") for one in re.findall(r'dirCreateMode="(\d+)"', text(name))]
+    made = [
+        one
+        for name in ("rsyslog.conf", "rsyslog-file.conf")
+        for one in re.findall(r'dirCreateMode="(\d+)"', text(name))
+    ]
 
     assert made == ["0755", "0755"]
 
