@@ -11,6 +11,7 @@ from tank_mailer.cli.options import EXIT_BAD_SETTINGS, EnvFile, environment, err
 from tank_mailer.core.errors import ConfigurationError
 from tank_mailer.settings import Loaded, SettingsError, Sources
 from tank_mailer.telemetry.log import configure_logging, get_logger
+from tank_mailer.telemetry.render import scrub
 
 log = get_logger()
 
@@ -69,5 +70,5 @@ def _settings(sources: Sources) -> Loaded:
         else:
             with configure_logging(level="info", fmt="json", node="", journal="JOURNAL_STREAM" in environment()):
                 for fault in error.faults:
-                    log.error("settings_refused", name=fault.name, problem=fault.problem, remedy=fault.remedy)
+                    log.error("settings_refused", name=fault.name, problem=scrub(fault.logged), remedy=fault.remedy)
         raise typer.Exit(EXIT_BAD_SETTINGS) from None

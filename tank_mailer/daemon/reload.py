@@ -11,6 +11,7 @@ from tank_mailer.flows.forever import forever
 from tank_mailer.flows.stop import Stop
 from tank_mailer.settings import Loaded, SettingsError, changes_of
 from tank_mailer.telemetry.log import get_logger
+from tank_mailer.telemetry.render import scrub
 
 log = get_logger()
 
@@ -67,7 +68,7 @@ class Reload:
             now = self.load()
         except SettingsError as error:  # those in force stay in force
             for fault in error.faults:
-                log.error("settings_refused", name=fault.name, problem=fault.problem, remedy=fault.remedy)
+                log.error("settings_refused", name=fault.name, problem=scrub(fault.logged), remedy=fault.remedy)
             return
         for warning in now.warnings:
             if warning not in self.loaded.warnings:

@@ -5,11 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that has to be put right before the program can start."""
+    """One thing that has to be put right before the program can start.
 
-    name: str  # of the variable, or of the file
+    Attributes:
+        name: of the variable, or of the file.
+        problem: for who sits at the terminal.
+        value: what `problem` begins with, quoted; empty where it shows none.
+    """
+
+    name: str
     problem: str
     remedy: str
+    value: str = ""
+
+    @property
+    def logged(self) -> str:
+        """The problem as a log line may have it: a value with an @ is somebody's address, maybe with a name."""
+        return self.problem.removeprefix(f"{self.value!r}: ") if "@" in self.value else self.problem
 
 
 class SettingsError(Exception):

@@ -235,10 +235,11 @@ def _fault(detail: ErrorDetails, values: Mapping[str, str | SecretStr]) -> Fault
         problem = "required, and not set"
     elif detail["type"] in {FORM, RULE}:
         problem, remedy = detail["ctx"]["problem"], detail["ctx"]["remedy"]
-    value = values.get(field)
+    value, quoted = values.get(field), ""
     if isinstance(value, str) and detail["type"] != RULE:
         shown = split_list(value)[int(where[0])] if where and where[0].isdigit() else value
-        problem = f"{masked_url(shown)[:MAX_SHOWN_CHARS]!r}: {problem}"
+        quoted = masked_url(shown)[:MAX_SHOWN_CHARS]
+        problem = f"{quoted!r}: {problem}"
         if shown[:1] in QUOTES:
             remedy = f"leave the quotes out, they became part of the value; {remedy}"
-    return Fault(f"{PREFIX}{field}".upper(), problem, remedy)
+    return Fault(f"{PREFIX}{field}".upper(), problem, remedy, quoted)

@@ -156,7 +156,7 @@ FIELDS: Final[Mapping[str, LogField]] = {
     "paused": _count("", "1 while a lane is paused, else 0."),
     "polls": _count("receives", "In a row that brought nothing."),
     "priority_queue": _text("Name of a queue."),
-    "problem": _text("What is wrong with the setting; never its value, if that is a secret."),
+    "problem": _text("What is wrong with the setting; never its value, if that is a secret or an address."),
     "production_access": _flag("The account is out of the SES sandbox."),
     "queue": _text("Name of a queue."),
     "queue_visible": _count("messages", "That wait on the lanes' queues, roughly."),

@@ -25,7 +25,7 @@ MAX_CAUSES = 4
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # sd-daemon(3)
 COLOURS = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
 
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:=\[\]]+@[^\s@<>\"'(),;:=\[\]]+")
+_ADDRESS = re.compile(r"[^\s@<>\"'(),;:=\[\]]+@+[^\s@<>\"'(),;:=\[\]]+")
 _SQL = re.compile(r"\[(SQL|parameters): .*", re.DOTALL)  # SQLAlchemy tells statement and values
 _BARE = re.compile(r"[\w.:/@+*…-]+")
 # ASCII only: one character is one byte, and no control character of any alphabet gets through.

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -40,8 +41,13 @@ def logged() -> Iterator[tuple[str, str, str]]:
     return ((name, level, place) for name, level, place, _ in calls())
 
 
-def calls() -> Iterator[tuple[str, str, str, ast.Call]]:
+@cache
+def calls() -> tuple[tuple[str, str, str, ast.Call], ...]:
     """The same, and the call."""
+    return tuple(_calls())
+
+
+def _calls() -> Iterator[tuple[str, str, str, ast.Call]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         inner = path.relative_to(PACKAGE)
         if inner.parts[0] in OUTSIDE:

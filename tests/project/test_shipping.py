@@ -124,6 +124,7 @@ FLUENT_BIT: Mapping[str, frozenset[str]] = {
     }),
     "modify": frozenset({"match", "rename", "hard_rename"}),
     "record_modifier": frozenset({"match", "allowlist_key"}),
+    "grep": frozenset({"match", "regex"}),
     "parser": frozenset({"match", "key_name", "parser", "reserve_data", "preserve_key"}),
     "rewrite_tag": frozenset({"match", "rule", "emitter_name"}),
     "http": frozenset({
@@ -134,6 +135,7 @@ FLUENT_BIT: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 VECTOR: Mapping[str, frozenset[str]] = {
     "journald": frozenset({"include_matches", "current_boot_only"}),
+    "filter": frozenset({"inputs", "condition"}),
     "remap": frozenset({"inputs", "drop_on_error", "reroute_dropped", "source"}),
     "http": frozenset({
         *("inputs", "uri", "method", "encoding", "framing", "compression", "acknowledgements", "buffer"),
@@ -155,7 +157,7 @@ def test_fluent_bits_steps_fit_together() -> None:
     """What a filter makes the next one finds, and nothing but the line and three members gets through."""
     config = fluent_bit()
     (journal,) = config["pipeline"]["inputs"]
-    first, second, kept, parsed, aside = config["pipeline"]["filters"]
+    believed, other, first, second, kept, parsed, broken = config["pipeline"]["filters"]
     receiver, file = config["pipeline"]["outputs"]
 
     assert journal["systemd_filter"] == [
@@ -168,8 +170,12 @@ def test_fluent_bits_steps_fit_together() -> None:
     assert kept["allowlist_key"] == [*SHIPPED, "MESSAGE"]
     assert [one["name"] for one in config["parsers"]] == [parsed["parser"]]
     assert (parsed["key_name"], parsed["reserve_data"], parsed["preserve_key"]) == ("MESSAGE", True, False)
-    assert aside["rule"].split() == ["$MESSAGE", ".", file["match"], "false"]
-    assert {one["match"] for one in (first, second, kept, parsed, aside, receiver)} == {journal["tag"]}
+    for aside in (other, broken):
+        key, _, tag, keep = aside["rule"].split()
+        assert (key, tag, keep) == ("$MESSAGE", file["match"], "false")
+    assert other["emitter_name"] != broken["emitter_name"]
+    assert {one["match"] for one in (*config["pipeline"]["filters"], receiver)} == {journal["tag"]}
+    assert believed["regex"].split()[0] == "_SYSTEMD_UNIT"
     assert f"{file['path']}/{file['file']}" == ASIDE
     assert config["service"]["storage.path"]
 
@@ -190,11 +196,57 @@ def test_vectors_steps_fit_together() -> None:
         "_SYSTEMD_SLICE": [SLICE],
         "CONTAINER_NAME": [CONTAINER],
     }
-    assert lines["inputs"] == ["journal"]
+    assert config["transforms"]["ours"]["inputs"] == ["journal"]
+    assert lines["inputs"] == ["ours"]
     assert re.findall(r"^line\.(\w+) = ", lines["source"], re.MULTILINE) == list(SHIPPED)
     assert config["sinks"]["receiver"]["inputs"] == ["lines"]
     assert config["sinks"]["aside"]["inputs"] == ["lines.dropped"]
     assert config["sinks"]["aside"]["path"] == ASIDE
+
+
+def believed() -> list[re.Pattern[str]]:
+    """The units that Fluent Bit and Vector believe: expressions in Ruby's and in Rust's way, and the same in Python."""
+    grep = fluent_bit()["pipeline"]["filters"][0]["regex"]
+    (pattern,) = re.findall(r"r'(.+?)'", vector()["transforms"]["ours"]["condition"])
+    return [re.compile(grep.partition(" ")[2]), re.compile(pattern)]
+
+
+@pytest.mark.parametrize(
+    ("unit", "taken"),
+    [
+        (UNIT, True),
+        (INSTANCE, True),
+        ("docker.service", True),  # of a container of that name
+        ("tank-mailer-report.service", False),
+        ("user@1000.service", False),
+        ("not-docker.service", False),
+        ("", False),
+    ],
+)
+def test_nobody_else_is_taken_for_a_container_of_ours(unit: str, *, taken: bool) -> None:
+    """Any process may write CONTAINER_NAME=tank-mailer into the journal; its own unit it cannot choose."""
+    assert [bool(one.search(unit)) for one in believed()] == [taken, taken]
+
+
+@pytest.mark.parametrize(
+    ("message", "aside"),
+    [
+        ('{"at":"2026-11-29T18:23:40.399Z","level":"info","event":"job_settled","node":"mail-1"}', False),
+        ('{"other": "program"}', True),
+        ("Traceback (most recent call last):", True),
+    ],
+)
+def test_fluent_bit_puts_aside_what_is_no_line_of_ours(message: str, *, aside: bool) -> None:
+    pattern = fluent_bit()["pipeline"]["filters"][1]["rule"].split()[1]
+
+    assert bool(re.search(pattern, message)) is aside
+
+
+def test_vector_puts_aside_what_is_no_line_of_ours() -> None:
+    """JSON of another program would pass for a line else."""
+    (demand,) = re.findall(r"assert!\((.+)\)$", vector()["transforms"]["lines"]["source"], re.MULTILINE)
+
+    assert set(re.findall(r"line\.(\w+)", demand)) <= set(HEAD)
 
 
 def test_the_agent_reads_the_file_that_rsyslog_writes() -> None:
@@ -206,6 +258,17 @@ def test_the_agent_reads_the_file_that_rsyslog_writes() -> None:
     assert file["retention_in_days"] in {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365}  # CloudWatch Logs: no others
     assert f"--log-group-name {file['log_group_name']} " in PAGE
     assert file["file_path"].startswith(text("logrotate.conf").splitlines()[1].partition("*")[0])
+
+
+def test_the_agent_may_enter_the_folder_whichever_file_makes_it() -> None:
+    """The first line that goes aside would otherwise make it one of root's alone, and no mail would be told of."""
+    made = [
+        one
+        for name in ("rsyslog.conf", "rsyslog-file.conf")
+        for one in re.findall(r'dirCreateMode="(\d+)"', text(name))
+    ]
+
+    assert made == ["0755", "0755"]
 
 
 # --- the page --------------------------------------------------------------------------------------

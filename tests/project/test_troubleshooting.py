@@ -143,7 +143,7 @@ def test_each_exit_code_stands_in_the_page() -> None:
 def problems() -> set[str]:
     """All that `problem` may say, but for pydantic's own words."""
     found = {text_of(problem) for problem, *_ in calls("refusal", "settings")}
-    found |= {text_of(problem) for _, problem, _ in calls("Fault", "settings")}
+    found |= {text_of(problem) for _, problem, *_ in calls("Fault", "settings")}
     found |= {text_of(problem) for (problem,) in calls("problems.append", "settings")}
     for node in nodes("settings"):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "problem":

@@ -187,6 +187,7 @@ def test_causes_in_a_circle_end() -> None:
     [
         pytest.param("to <bob@example.com>: no", "to <<address>>: no", id="an-address"),
         pytest.param("to=bob@example.com,x@y", "to=<address>,<address>", id="several"),
+        pytest.param("'bob@@example.com': no address", "'<address>': no address", id="a-mistyped-one"),
         pytest.param(
             "(sqlite3.Error) locked [SQL: INSERT ...] [parameters: ('bob',)]",
             "(sqlite3.Error) locked [SQL]",

@@ -40,6 +40,15 @@ SECRETS = {
     "TANK_HASH_KEY": "zaphod-hash-key-0123456789",
     "TANK_REDIRECT_TO": "zaphod.redirect@example.org",
 }
+MISTYPED = {
+    "TANK_HTTP_TOKEN": "zaphod",
+    "TANK_WEBHOOK_SECRET": "zaphod",
+    "TANK_REDIRECT_TO": "Zaphod <zaphod@example.org>",
+    "TANK_ALLOWED_SENDERS": "example.com, zaphod@@example.org",
+    "TANK_CANARY_FROM": "zaphod@example.com, zaphod@example.net",
+    "TANK_TEST_FROM": "zaphod@",
+    "TANK_TEST_TO": "@zaphod.example.org",
+}
 SENDER = "Zaphod Sender <zaphod.sender@example.com>"
 PRIVATE: dict[str, object] = {
     "from_": SENDER,
@@ -116,11 +125,9 @@ async def test_no_address_and_no_secret_leaves_by_the_log(open_site: OpenSite) -
         assert await daemon.stop() == 0
         assert private(daemon.log.read_text()) == []
 
-        refused = await site.start(
-            **SECRETS | {"TANK_HTTP_TOKEN": "zaphod", "TANK_WEBHOOK_SECRET": "zaphod", "TANK_X": MARK}
-        )
+        refused = await site.start(**SECRETS | MISTYPED, TANK_X=MARK)
         assert await refused.process.wait() == 78
-        assert refused.events()["settings_refused"] == 2
+        assert {line["name"] for line in refused.lines if line["event"] == "settings_refused"} == MISTYPED.keys()
         assert private(refused.log.read_text()) == []
 
         password = "postgresql+asyncpg://zaphod:zaphod-word@127.0.0.1:9/zaphod"

@@ -35,8 +35,9 @@ LOST: Final = (
     "\n  pauses: what people paused since then is not paused any more, and what they resumed is: `tank-mailer pause`,"
     " `resume`"
     "\n  people who were erased since then: `tank-mailer erase ADDRESS` once more"
-    "\n  jobs accepted since then are not known any more: their messages are gone from the queue, so only one that a"
-    " producer puts there again under the same email_id would be sent twice (docs/backup.md)"
+    "\n  jobs accepted since then are not known any more: after a crash, or of another host, `tank-mailer pause` until"
+    " SES's events are read, which tell of those that may still be on the queue; one that a producer puts there again"
+    " under the same email_id would be sent twice (docs/backup.md)"
 )
 
 
