@@ -37,7 +37,7 @@ NO_STORE: Final = (
     "start `tank-mailer run`; if it is running, this command sees another TANK_DATABASE_URL, STATE_DIRECTORY or"
     " working directory"
 )
-DAMAGED: Final = "stop the daemon, and find out why first (its disk? another file in TANK_DATABASE_URL?): docs/backup.md"
+DAMAGED: Final = (
     "stop the daemon, and find out why first (its disk? does TANK_DATABASE_URL name another file?): docs/backup.md"
 )
 STORE: Final = "look at TANK_DATABASE_URL; a store that is only busy is free again in a moment"
