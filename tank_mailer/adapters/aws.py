@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from tank_mailer import __version__
 from tank_mailer.adapters.helper import start_helper
-from tank_mailer.adapters.keys import Keys, SdkCredentials, Source
+from tank_mailer.adapters.keys import Keys, SdkCredentials, Source, lasting, told
 from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
@@ -163,24 +163,27 @@ async def open_control(aws: Mapping[str, str], *, region: str | None) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_iam(aws: Mapping[str, str], *, region: str | None) -> AsyncIterator[tuple["IAMClient", str | None]]:
+async def open_iam(
+    aws: Mapping[str, str], *, region: str | None, keys: Keys | None = None
+) -> AsyncIterator[tuple["IAMClient", str | None]]:
     """Open IAM for a look at our own keys, with the id of the one in use; None: none that lasts, but a role's.
 
     Args:
         aws: as for `open_clients`.
         region: as for `open_clients`.
+        keys: those of the running clients; None: what a look of its own finds, for which a helper is run.
 
     Raises:
         ConfigurationError: the SDK cannot make it of what it was given.
     """
     async with AsyncExitStack() as stack:
         with told_as_settings():
-            session = make_session(aws, region=region)
-            keys = await session.get_credentials()
-            frozen = await keys.get_frozen_credentials() if keys is not None else None
+            session = make_session(aws, region=region, keys=keys)
+            found = keys if keys is not None else await session.get_credentials()
+            frozen = await found.get_frozen_credentials() if found is not None else None
             made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(session.client("iam", **made))
-        yield client, frozen.access_key if frozen is not None and not frozen.token else None
+        yield client, None if frozen is None else lasting(frozen)
 
 
 @asynccontextmanager
@@ -233,6 +236,8 @@ def told_as_settings() -> Iterator[None]:
         yield
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
+    except OSError as error:  # a helper that is not there, or may not be run
+        raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {told(error)}") from error
 
 
 def source_of(aws: Mapping[str, str]) -> Source:

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 from botocore.parsers import ResponseParserError
 
 from tank_mailer.adapters.aws import UNREADABLE, open_iam
+from tank_mailer.adapters.keys import Keys, lasting
 from tank_mailer.core.errors import ConfigurationError
 from tank_mailer.telemetry.log import get_logger
 
@@ -32,18 +33,29 @@ class KeyAge:
 
     Attributes:
         aws: as for `adapters.aws.open_clients`.
+        keys: those of the running clients, which change.
         timeout_s: of the whole call.
     """
 
-    aws: Mapping[str, str]
+    aws: Mapping[str, str] = field(repr=False)
+    keys: Keys
     region: str | None
     timeout_s: float = TIMEOUT_S
 
-    async def created_at(self) -> datetime | None:
-        """When the key in use was made; None: nobody says, or it is a role's, which changes by itself."""
+    async def in_use(self) -> str | None:
+        """The id of the key in use; None: there is none, or it is a role's, which changes by itself."""
         try:
-            async with open_iam(self.aws, region=self.region) as (client, key), asyncio.timeout(self.timeout_s):
-                return await _Keys(client).created_at(key) if key is not None else None
+            frozen = await self.keys.get_frozen_credentials()
+        except CredentialRetrievalError:
+            return None
+        return None if frozen is None else lasting(frozen)
+
+    async def created_at(self, key: str) -> datetime | None:
+        """When the key of that id was made; None: nobody says."""
+        try:
+            opening = open_iam(self.aws, region=self.region, keys=self.keys)
+            async with opening as (client, _), asyncio.timeout(self.timeout_s):
+                return await _Keys(client).created_at(key)
         except _NOT_SAID as error:
             log.debug("key_age_unknown", detail=type(error).__name__)
             return None

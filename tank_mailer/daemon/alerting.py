@@ -59,7 +59,7 @@ async def assemble_alerting(
     settings = loaded.settings
     beside = _Beside(settings=settings, sending=sending, clients=clients)
     standing = StandingWatch(standing=SqlStanding(store=store), queues=beside.queues, clock=store.clock)
-    key_age = KeyAge(aws=loaded.aws, region=aws.region_of(settings.outbound_queue_url))
+    key_age = KeyAge(aws=loaded.aws, keys=clients.keys, region=aws.region_of(settings.outbound_queue_url))
     sight = _Sight(
         settings=settings,
         sending=sending,
@@ -67,7 +67,7 @@ async def assemble_alerting(
         feedback=feedback,
         store=store,
         standing=standing,
-        key=KeyWatch(ask=key_age.created_at),
+        key=KeyWatch(in_use=key_age.in_use, ask=key_age.created_at),
         began_at=store.clock.now(),
     )
     receiver = None

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from tank_mailer.adapters import aws
 from tank_mailer.adapters.key_age import KeyAge
+from tank_mailer.adapters.keys import Keys
 from tests.adapters import rude_server as rude
 from tests.adapters.conftest import KEYS
 from tests.adapters.rude_server import Manner, RudeServer
@@ -28,10 +31,18 @@ def listing(*keys: tuple[str, str]) -> bytes:
     ).encode()
 
 
-async def ask(manner: Manner, *, keys: Mapping[str, str] = KEYS, timeout_s: float = 30.0) -> datetime | None:
+async def of(given: Mapping[str, str], *, timeout_s: float = 30.0) -> KeyAge:
+    keys = Keys(aws=given, source=aws.source_of)
+    await keys.start()
+    return KeyAge(aws=given, keys=keys, region="eu-west-1", timeout_s=timeout_s)
+
+
+async def ask(manner: Manner, *, timeout_s: float = 30.0) -> datetime | None:
     async with RudeServer(manner).listen() as server:
-        given = {**keys, "AWS_ENDPOINT_URL_IAM": server.url}
-        return await KeyAge(aws=given, region="eu-west-1", timeout_s=timeout_s).created_at()
+        age = await of({**KEYS, "AWS_ENDPOINT_URL_IAM": server.url}, timeout_s=timeout_s)
+        key = await age.in_use()
+        assert key == KEYS["AWS_ACCESS_KEY_ID"]
+        return await age.created_at(key)
 
 
 async def test_it_is_that_of_the_key_in_use() -> None:
@@ -71,16 +82,34 @@ async def test_silence_is_not_waited_for() -> None:
 
 
 async def test_a_role_changes_its_key_by_itself() -> None:
-    async with RudeServer(rude.answers(200, listing((KEYS["AWS_ACCESS_KEY_ID"], MADE)))).listen() as server:
-        given = {**KEYS, "AWS_SESSION_TOKEN": "a-token", "AWS_ENDPOINT_URL_IAM": server.url}
-        said = await KeyAge(aws=given, region="eu-west-1").created_at()
-
-    assert (said, server.requests) == (None, [])
+    assert await (await of({**KEYS, "AWS_SESSION_TOKEN": "a-token"})).in_use() is None
 
 
 async def test_without_a_key_there_is_no_age() -> None:
-    assert await ask(rude.answers(200), keys={}) is None
+    assert await (await of({})).in_use() is None
 
 
-async def test_a_profile_that_is_not_there() -> None:
-    assert await KeyAge(aws={"AWS_PROFILE": "nobody"}, region="eu-west-1").created_at() is None
+async def test_a_helper_that_cannot_be_run_is_no_trouble_of_its_own(tmp_path: Path) -> None:
+    """The keys have told it already; and nobody runs it a second time."""
+    (tmp_path / "config").write_text("[default]\ncredential_process = /nowhere/helper\n", encoding="utf-8")
+    with capture_logs() as lines:
+        age = await of({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+        assert await age.in_use() is None
+        assert await age.created_at("AKIAOURS") is None
+
+    assert [line["event"] for line in lines] == ["credentials_unavailable", "key_age_unknown"]
+
+
+async def test_keys_that_have_changed_are_asked_with() -> None:
+    """After SIGHUP the old key may be switched off: it must not be signed with."""
+    new = {"AWS_ACCESS_KEY_ID": "AKIANEW", "AWS_SECRET_ACCESS_KEY": "secret"}
+    async with RudeServer(rude.answers(200, listing(("AKIANEW", MADE)))).listen() as server:
+        endpoint = {"AWS_ENDPOINT_URL_IAM": server.url}
+        age = await of({**KEYS, **endpoint})
+        await age.keys.replace({**new, **endpoint})
+        key = await age.in_use()
+        assert key == "AKIANEW"
+        said = await age.created_at(key)
+
+    assert said == datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+    assert ["Credential=AKIANEW/" in one.headers["authorization"] for one in server.requests] == [True]
