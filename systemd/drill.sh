@@ -32,8 +32,11 @@ clean_up() {
     done
     rm -rf $state $own ${helper%/*}
     systemctl daemon-reload
-    systemctl reset-failed $unit "$unit@*" $report 2>/dev/null || true
+    systemctl reset-failed $unit "$unit@*" $report tank-standin 2>/dev/null || true
+    [ -z "$had_timer" ] || systemctl start $report.timer
 }
+had_timer=''
+systemctl is-active --quiet $report.timer && had_timer=yes
 trap clean_up EXIT
 
 passed() { printf 'passed: %s\n' "$1"; }
@@ -286,7 +289,7 @@ settled() {
 
 now=$(date +%s)
 before=$(jobs_accepted)
-put shared 200
+put "shared-$now" 200
 within 30 have_accepted $((before + 60)) || failed "two instances: $(accepted)"
 systemctl stop $unit@1
 [ "$(cat $state/ended1)" = "success exited 0" ] || failed "drain of an instance: $(cat $state/ended1)"
@@ -295,7 +298,7 @@ passed "two instances on PostgreSQL, one stopped half-way ($(settled 1 "$now") j
 
 systemctl start $unit@1
 before=$(jobs_accepted)
-put killed 200
+put "killed-$now" 200
 within 30 have_accepted $((before + 60)) || failed "two instances again: $(accepted)"
 kill -KILL "$(shown MainPID $unit@1)"
 # What it had in flight is in doubt: its lease has to end (80 s), and two minutes be waited, for nothing tells of events.

@@ -175,7 +175,9 @@ schema() { ledger "select version_num from alembic_version"; }
 # --- the drills ---------------------------------------------------------------------------------------------------------
 
 [ -e "$root/root/wheels" ] || make_root
-rm -rf "$root"/root/{old,new} "$root"/opt/standin "$root"/opt/tank-mailer "$root"/var/lib/tank-mailer
+# Of a root that is there already nothing is left but Debian and the wheels.
+rm -rf "$root"/root/{old,new} "$root"/opt/{standin,tank-mailer} "$root"/{etc,var/lib}/tank-mailer \
+    "$root"/etc/systemd/system/{,*.wants/}tank-mailer* "$root"/usr/local/bin/tank-mailer
 unpack HEAD /root/new 2.0.0
 unpack "$from" /root/old 1.0.0
 hold_network
@@ -216,6 +218,7 @@ drill_install() {
 drill_unit() {
     is_installed
     stop_serving
+    inside systemctl stop tank-mailer
     inside /root/new/systemd/drill.sh || failed "drill.sh"
 }
 
