@@ -366,7 +366,7 @@ _RULES: Final = (
         severity=Severity.WARNING,
         when="the access key is older than 90 days; only where the key may ask (iam:ListAccessKeys)",
         ends="a younger one is in use",
-        remedy="make a second key, put it into the settings, restart, then deactivate and delete the old one",
+        remedy="make a second key, put it into the settings, reload (SIGHUP), then deactivate and delete the old one",
     ),
 )
 

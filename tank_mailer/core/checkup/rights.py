@@ -78,7 +78,7 @@ def _ages(keys: Sequence[AccessKey], now: datetime) -> Iterator[Finding]:
                 Check.KEY_AGE,
                 key.shown,
                 f"{whose} is {days} days old; the common rule is at most {KEY_DAYS}",
-                "make a second key, put it in place of this one, restart, then deactivate and delete this one"
+                "make a second key, put it in place of this one, reload (SIGHUP), then deactivate and delete this one"
                 if key.is_ours
                 else "deactivate it; delete it once nobody has missed it",
             )
