@@ -280,6 +280,15 @@ def test_completion_needs_no_rights(machine: Machine) -> None:
     assert machine.log == []
 
 
+def test_a_stack_is_asked_for_with_the_caller_s_keys_into_his_file(machine: Machine) -> None:
+    """The daemon's key must not see the stack, and the file is to be where he is."""
+    shown = machine.shown("config", "from-stack", "tank-queues", STUB_UID="1000", AWS_PROFILE="admin")
+
+    assert (shown["folder"], shown["environment"]["AWS_PROFILE"]) == (str(machine.root), "admin")
+    assert "TANK_ENV_FILE" not in shown["environment"]
+    assert machine.log == []
+
+
 @pytest.mark.parametrize("path", PATHS[::2], ids=["the-program", "the-state"])
 def test_what_is_not_installed_is_said(machine: Machine, path: str) -> None:
     shutil.rmtree(machine.root / path[1:])
