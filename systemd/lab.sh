@@ -267,6 +267,12 @@ drill_upgrade() {
     inside /root/new/systemd/install.sh prepare >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "prepare"; }
     put before 300
     within 60 have_accepted 20 || failed "mails by the old release"
+    echo TANK_MAX_PARALLEL=many >>"$root$settings"
+    inside /root/new/systemd/install.sh >"$work/install" 2>&1 && failed "an upgrade with bad settings"
+    [ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 1.0.0" ] || failed "not the old release any more"
+    sed -i '$d' "$root$settings"
+    have_accepted 300 && failed "the upgrade comes too late to be one under load"
+    passed "an upgrade with settings that the new release refuses changes nothing"
     inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the upgrade"; }
     at_upgrade=$(jobs_accepted)
     new=$(schema)
