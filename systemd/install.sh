@@ -86,6 +86,16 @@ not_built() {
         "(or PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels, docs/install.md), room on the disk"
 }
 
+pip="-m pip --disable-pip-version-check --quiet --no-cache-dir"
+# shellcheck disable=SC2086 # several words
+build_wheel() { # DIRECTORY: with tools that are held by their hashes, too, and go again
+    "$python" -m venv "$1"
+    "$1/bin/python" $pip install --require-hashes -r "$release/config/build-requirements.txt"
+    "$1/bin/python" $pip wheel --no-build-isolation --no-deps --wheel-dir "$1" "$release"
+    wheel=$(find "$1" -maxdepth 1 -name 'tank_mailer-*.whl')
+}
+
+# shellcheck disable=SC2086 # several words
 build() { # DIRECTORY, below $base
     find_python
     find_home_of_python
@@ -96,12 +106,13 @@ build() { # DIRECTORY, below $base
     trap not_built EXIT
     trap 'exit 75' INT TERM HUP
     "$python" -m venv "$building"
-    set -- "$building/bin/python" -m pip --disable-pip-version-check --quiet --no-cache-dir
-    "$@" install --require-hashes -r "$release/config/requirements.txt"
-    # A wheel beside the sources spares the build, which would fetch its tools.
+    "$building/bin/python" $pip install --require-hashes -r "$release/config/requirements.txt"
+    # A wheel beside the sources spares the build, and its tools.
     wheel=$(find "$release/dist" -name "tank_mailer-$version-*.whl" 2>/dev/null | head -n 1)
-    "$@" install --no-deps "${wheel:-$release}"
-    "$@" check
+    [ -n "$wheel" ] || build_wheel "$building/.build"
+    "$building/bin/python" $pip install --no-deps "$wheel"
+    "$building/bin/python" $pip check
+    rm -rf "$building/.build"
     share=$building/share/tank-mailer
     mkdir -p "$share"
     cp "$release"/systemd/*.service "$release"/systemd/*.timer "$release"/systemd/*.sysusers "$share/"

@@ -42,10 +42,10 @@ make_root() {
     cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
     # Fetched by the Python that will install them; from here on there is no network.
     mkdir -p "$root/root/wheels"
-    cp "$here/config/requirements.txt" "$root/root/"
+    cp "$here"/config/{,build-}requirements.txt "$root/root/"
     env -u PIP_FIND_LINKS PIP_CERT=/etc/ssl/certs/ca-certificates.crt chroot "$root" sh -ec 'python3 -m venv /tmp/v
         /tmp/v/bin/pip --quiet --disable-pip-version-check download --dest /root/wheels -r /root/requirements.txt
-        /tmp/v/bin/pip --quiet --disable-pip-version-check download --dest /root/wheels hatchling; rm -r /tmp/v'
+        /tmp/v/bin/pip --quiet --disable-pip-version-check download --dest /root/wheels -r /root/build-requirements.txt; rm -r /tmp/v'
 }
 
 # A network namespace that outlives the machine, for the stand-in, which is "AWS" and must not lose its power as well.
