@@ -16,11 +16,11 @@ RUN pip --python /opt/tank-mailer/bin/python install --no-compile --require-hash
         -r requirements.txt \
     && sh slim.sh /opt/tank-mailer
 COPY config/build-requirements.txt ./
-RUN pip install --require-hashes --only-binary :all: -r build-requirements.txt
+RUN python -m venv /opt/tools && /opt/tools/bin/pip install --require-hashes --only-binary :all: -r build-requirements.txt
 COPY pyproject.toml README.md ./
 COPY tank_mailer tank_mailer
 COPY config/container/warm.py ./
-RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
+RUN /opt/tools/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
     && pip --python /opt/tank-mailer/bin/python install --no-deps /wheels/*.whl \
     && pip --python /opt/tank-mailer/bin/python check \
     && /opt/tank-mailer/bin/python -P warm.py
