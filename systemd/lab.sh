@@ -19,6 +19,7 @@ work=$(mktemp -d)
 root=${LAB_ROOT-$work/root}
 group=tank-mailer-lab-$$
 standin=http://127.0.0.1:4566
+topic=lab-events
 settings=/etc/tank-mailer/tank-mailer.env
 holder='' server='' machine=''
 
@@ -127,7 +128,7 @@ stop_serving() {
 serve() { # OPTION...
     stop_serving
     nsenter -t $holder -n chroot "$root" env -i PATH=/usr/bin:/bin LANG=C.UTF-8 \
-        /opt/standin/bin/tank-mailer standin "$@" >"$work/standin" 2>&1 &
+        /opt/standin/bin/tank-mailer standin --event-topic $topic "$@" >"$work/standin" 2>&1 &
     server=$!
     within 30 accepted >/dev/null || { cat "$work/standin" >&2; exit 1; }
 }
@@ -157,7 +158,7 @@ write_settings() {
         "TANK_OUTBOUND_QUEUE_URL=$standin/000000000000/tank-outbound" TANK_CONFIGURATION_SET=tank TANK_MIN_FREE_BYTES=0 \
         TANK_IN_DOUBT_WAIT_S=60 \
         "TANK_EVENT_QUEUE_URL=$standin/000000000000/tank-events" \
-        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:ses-events" >"$root$settings"
+        "TANK_EVENT_TOPIC_ARNS=arn:aws:sns:eu-west-1:000000000000:$topic" >"$root$settings"
 }
 ledger() { # QUERY
     inside /opt/tank-mailer/bin/python -c 'import sqlite3, sys
