@@ -110,7 +110,9 @@ unpack() {
     mkdir -p "$root$2"
     git -C "$here" archive "$1" | tar -x -C "$root$2"
     sed -i "s/^__version__ = .*/__version__ = \"$3\"/" "$root$2/tank_mailer/__init__.py"
-    [ -e "$root$2/systemd/install.sh" ] || cp "$here"/systemd/{install.sh,*.timer,tank-mailer-report.service} "$root$2/systemd/"
+    [ ! -e "$root$2/systemd/install.sh" ] || return 0
+    cp "$here"/systemd/{install.sh,*.timer,tank-mailer-report.service} "$root$2/systemd/"
+    cp "$here/config/build-requirements.txt" "$root$2/config/"
 }
 
 is_installed() {
