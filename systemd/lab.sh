@@ -268,28 +268,28 @@ drill_upgrade() {
     inside systemctl enable --now tank-mailer 2>/dev/null || failed "the start of $from"
     old=$(schema)
     inside /root/new/systemd/install.sh prepare >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "prepare"; }
-    put before 300
+    put before 500
     within 60 have_accepted 20 || failed "mails by the old release"
     echo TANK_MAX_PARALLEL=many >>"$root$settings"
     inside /root/new/systemd/install.sh >"$work/install" 2>&1 && failed "an upgrade with bad settings"
     [ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 1.0.0" ] || failed "not the old release any more"
     sed -i '$d' "$root$settings"
-    have_accepted 300 && failed "the upgrade comes too late to be one under load"
+    have_accepted 500 && failed "the upgrade comes too late to be one under load"
     passed "an upgrade with settings that the new release refuses changes nothing"
     inside /root/new/systemd/install.sh >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the upgrade"; }
     at_upgrade=$(jobs_accepted)
     new=$(schema)
     [ "$old" != "$new" ] || failed "the schema is the same: $old"
-    within 60 have_accepted 300 || failed "mails after the upgrade: $(accepted)"
+    within 90 have_accepted 500 || failed "mails after the upgrade: $(accepted)"
     put between 300
-    within 60 have_accepted 320 || failed "mails by the new release"
+    within 60 have_accepted 520 || failed "mails by the new release"
     inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "the rollback"; }
     [ "$(inside /opt/tank-mailer/bin/tank-mailer --version)" = "tank-mailer 1.0.0" ] || failed "not the old release"
     at_rollback=$(jobs_accepted)
-    within 60 have_accepted 600 || failed "mails after the rollback: $(accepted)"
+    within 60 have_accepted 800 || failed "mails after the rollback: $(accepted)"
     put after 50
-    within 60 have_accepted 650 || failed "the old release on the new schema: $(accepted)"
-    [ "$(accepted)" = "650 650" ] || failed "doubled: $(accepted)"
+    within 60 have_accepted 850 || failed "the old release on the new schema: $(accepted)"
+    [ "$(accepted)" = "850 850" ] || failed "doubled: $(accepted)"
     tank_mailer status between-1 --json | grep -q '"state": *"accepted"' || failed "the ledger of the new release"
     passed "upgraded from schema $old to $new after $at_upgrade mails and back after $at_rollback, under load; the release before works on the new schema: $(accepted)"
     inside /root/new/systemd/install.sh rollback >"$work/install" 2>&1 || { cat "$work/install" >&2; failed "forward again"; }
