@@ -27,13 +27,16 @@ clean_up() {
     systemctl stop $unit "$unit@*" $report.timer $report 2>/dev/null || true
     systemctl stop tank-standin 2>/dev/null || true
     for one in $unit $unit@ $report; do
-        rm -f "$units/$one.service.d/drill.conf" "$units/$one.service.d/credential-process.conf"
+        rm -f "$units/$one.service.d/zz-drill.conf" "$units/$one.service.d/credential-process.conf"
         rmdir --ignore-fail-on-non-empty "$units/$one.service.d" 2>/dev/null || true
     done
     rm -rf $state $own ${helper%/*}
     systemctl daemon-reload
-    systemctl reset-failed $unit "$unit@*" $report 2>/dev/null || true
+    systemctl reset-failed $unit "$unit@*" $report tank-standin 2>/dev/null || true
+    [ -z "$had_timer" ] || systemctl start $report.timer
 }
+had_timer=''
+systemctl is-active --quiet $report.timer && had_timer=yes
 trap clean_up EXIT
 
 passed() { printf 'passed: %s\n' "$1"; }
@@ -43,14 +46,15 @@ shown() { systemctl show -P "$1" "${2-$unit}"; }
 
 # use LINE...: the unit, with these lines of [Service] on top. use_of_all LINE...: the same for all instances.
 use() { use_in $unit "$command" "$@"; }
-use_of_all() { use_in $unit@ "$command" Environment=TANK_HTTP_LISTEN= "$@"; }
+use_of_all() { use_in $unit@ "$command" Environment=TANK_HTTP_LISTEN= Environment=TANK_NODE=%H-%i "$@"; }
 command="run --env-file $own/tank-mailer.env"
 keys=(SetCredential=AWS_ACCESS_KEY_ID:AKIDDRILL SetCredential=AWS_SECRET_ACCESS_KEY:secret-of-the-drill)
+# The last of all drop-ins: what others set, such as the database that is not for trying, does not count.
 # shellcheck disable=SC2016 # systemd fills in what stands in single quotes
 use_in() {
-    local file=$units/$1.service.d/drill.conf arguments=$2; shift 2
+    local file=$units/$1.service.d/zz-drill.conf arguments=$2; shift 2
     mkdir -p "${file%/*}"
-    printf '%s\n' '[Service]' 'EnvironmentFile=' "EnvironmentFile=$own/tank-mailer.env" ExecStart= \
+    printf '%s\n' '[Service]' Environment= LoadCredential= SetCredential= 'EnvironmentFile=' "EnvironmentFile=$own/tank-mailer.env" ExecStart= \
         "ExecStart=$program $arguments" 'StateDirectory=' 'StateDirectory=tank-mailer-drill' "WorkingDirectory=$state" \
         'ExecStopPost=/bin/sh -c "echo ${SERVICE_RESULT} ${EXIT_CODE} ${EXIT_STATUS} >ended%i"' \
         "Environment=AWS_ENDPOINT_URL=$standin AWS_REGION=eu-west-1 TANK_MIN_FREE_BYTES=0" \
@@ -286,7 +290,7 @@ settled() {
 
 now=$(date +%s)
 before=$(jobs_accepted)
-put shared 200
+put "shared-$now" 200
 within 30 have_accepted $((before + 60)) || failed "two instances: $(accepted)"
 systemctl stop $unit@1
 [ "$(cat $state/ended1)" = "success exited 0" ] || failed "drain of an instance: $(cat $state/ended1)"
@@ -295,7 +299,7 @@ passed "two instances on PostgreSQL, one stopped half-way ($(settled 1 "$now") j
 
 systemctl start $unit@1
 before=$(jobs_accepted)
-put killed 200
+put "killed-$now" 200
 within 30 have_accepted $((before + 60)) || failed "two instances again: $(accepted)"
 kill -KILL "$(shown MainPID $unit@1)"
 # What it had in flight is in doubt: its lease has to end (80 s), and two minutes be waited, for nothing tells of events.

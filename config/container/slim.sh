@@ -20,8 +20,12 @@ find botocore/data -name 'examples-1.json' -delete
 # could print in colours.
 find . -type f \( -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.pyx' \
     -o -name '*.pyi' \) -delete
-rm -rf greenlet/tests sqlalchemy/testing alembic/testing asyncpg/_testbase pydantic/v1 \
-    sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle
+rm -rf aioitertools/tests aiosqlite/tests alembic/testing asyncpg/_testbase greenlet/tests mako/testing pygal/test \
+    sqlalchemy/testing pydantic/v1 sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle
 find pygments/lexers -name '*.py' ! -name '__init__.py' ! -name '_mapping.py' ! -name 'python.py' ! -name 'special.py' -delete
+
+# What cffi compiles with (its own library is beside it), and lists for an uninstallation that never comes.
+rm -rf cffi pycparser
+find . -path './*.dist-info/RECORD' -delete
 
 find . -type f -name '*.so' -exec strip --strip-unneeded {} +

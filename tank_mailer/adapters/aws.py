@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from tank_mailer import __version__
 from tank_mailer.adapters.helper import start_helper
-from tank_mailer.adapters.keys import Keys, SdkCredentials, Source
+from tank_mailer.adapters.keys import Keys, SdkCredentials, Source, lasting, told
 from tank_mailer.core.errors import ConfigurationError, Reason
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ async def open_iam(
             frozen = await keys.get_frozen_credentials() if keys is not None else None
             made = options(aws, "IAM", pool=1, read_s=CONTROL_READ_TIMEOUT_S, attempts=CONTROL_ATTEMPTS)
             client = await stack.enter_async_context(session.client("iam", **made))
-        yield client, frozen.access_key if frozen is not None and not frozen.token else None
+        yield client, None if frozen is None else lasting(frozen)
 
 
 @asynccontextmanager
@@ -258,6 +258,8 @@ def told_as_settings() -> Iterator[None]:
         yield
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {error}") from error
+    except OSError as error:  # a helper that is not there, or may not be run
+        raise ConfigurationError(Reason.BAD_CREDENTIALS, f"the AWS SDK: {told(error)}") from error
 
 
 def source_of(aws: Mapping[str, str]) -> Source:

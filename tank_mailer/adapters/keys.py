@@ -294,6 +294,11 @@ def told(error: Exception) -> str:
     return " ".join(text.split())[:200]
 
 
+def lasting(frozen: ReadOnlyCredentials) -> str | None:
+    """The id of a key that lasts until somebody changes it; None: a role's, which changes by itself."""
+    return None if frozen.token else frozen.access_key
+
+
 def shown(key_id: str) -> str:
     """A key's id by its end: enough to tell two apart."""
     return f"****{key_id[-SHOWN_CHARS:]}"

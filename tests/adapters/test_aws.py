@@ -291,6 +291,15 @@ async def test_a_command_asks_as_the_daemon_does() -> None:
     assert "/eu-west-1/ses/" in request.headers["authorization"]
 
 
+async def test_a_command_whose_helper_is_not_there_says_so(tmp_path: Path) -> None:
+    """The daemon waits for it; a command has nobody to wait for."""
+    (tmp_path / "config").write_text("[default]\ncredential_process = /nowhere/helper\n", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="the AWS SDK: /nowhere/helper: No such file or directory"):
+        async with aws.open_control({"AWS_CONFIG_FILE": str(tmp_path / "config")}, region=QUEUE_REGION):
+            pass
+
+
 async def test_a_command_without_a_region_is_a_fault_of_the_settings() -> None:
     with pytest.raises(ConfigurationError, match=r"the AWS SDK: .*region"):
         async with aws.open_control(KEYS, region=None):

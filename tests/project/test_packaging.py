@@ -22,6 +22,7 @@ from tank_mailer.settings import SECRET_NAMES, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "config" / "requirements.txt"
+BUILD_LOCK = ROOT / "config" / "build-requirements.txt"
 UNIT = ROOT / "systemd" / "tank-mailer.service"
 REPORT_UNIT = ROOT / "systemd" / "tank-mailer-report.service"
 REPORT_TIMER = ROOT / "systemd" / "tank-mailer-report.timer"
@@ -163,11 +164,25 @@ def test_the_lock_names_what_the_package_needs() -> None:
     assert [str(one) for one in needed if locked.get(one.name, "") not in one.specifier] == []
 
 
-def test_the_lock_has_hashes_and_no_address() -> None:
-    steps = re.sub(r"^#.*\n", "", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", "").splitlines()
+def test_what_builds_the_package_is_locked_too() -> None:
+    """It runs as root, in `install.sh`: what is fetched for it is fetched by its hash."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", BUILD_LOCK.read_text(encoding="utf-8"), re.MULTILINE))
+
+    for one in map(Requirement, project["build-system"]["requires"]):
+        assert locked[one.name] in one.specifier
+    for path in (ROOT / "Dockerfile", ROOT / "systemd" / "install.sh"):
+        text = path.read_text(encoding="utf-8")
+        assert BUILD_LOCK.name in text
+        assert "--no-build-isolation" in text
+
+
+@pytest.mark.parametrize("lock", [LOCK, BUILD_LOCK], ids=lambda path: path.name)
+def test_the_lock_has_hashes_and_no_address(lock: Path) -> None:
+    steps = re.sub(r"^#.*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", "").splitlines()
 
     assert [step[:60] for step in steps if not re.search(r"==\S+ .*--hash=sha256:[0-9a-f]{64}", step)] == []
-    assert not re.search(r"://|index-url|find-links", LOCK.read_text(encoding="utf-8"))
+    assert not re.search(r"://|index-url|find-links", lock.read_text(encoding="utf-8"))
 
 
 # --- unit ------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ STUBS = {
     "systemctl": 'echo "systemctl $*" >>"$STUB_LOG"; cat "$STUB_UNIT"',
     "runuser": 'echo "runuser $1 $2 $3" >>"$STUB_LOG"; shift 3; exec "$@"',
     "sudo": 'echo "sudo $*"; exit 7',
+    "systemd-creds": '[ "$1 $2" = "decrypt --name=TANK_HASH_KEY" ] && echo "$3, opened" >"$4"',
 }
 
 
@@ -183,8 +184,21 @@ def test_exit_code_and_standard_input_pass_through(machine: Machine) -> None:
     assert json.loads(out)["stdin"] == "jobs\n"
 
 
+@pytest.mark.parametrize(
+    ("code", "is_told"), [pytest.param("2", True, id="usage"), pytest.param("3", False, id="another-end")]
+)
+def test_a_file_of_the_caller_s_that_was_not_found_is_explained(machine: Machine, code: str, is_told: bool) -> None:
+    """It is looked for in another directory, by another user."""
+    (machine.root / "jobs.jsonl").touch()
+
+    ended, _, err = machine.run("enqueue", "jobs.jsonl", COLUMNS=code)
+
+    assert ended == int(code)
+    assert ("remedy: - instead of its name, and <jobs.jsonl at the end" in err) is is_told
+
+
 def test_credentials_of_the_unit(machine: Machine) -> None:
-    """A line that is empty takes those before it back, as with systemd; root alone can read the files."""
+    """A line that is empty takes those before it back, as with systemd; root alone can read and unseal the files."""
     key = machine.root / "key"
     key.write_text("s3cr3t\n", encoding="utf-8")
     machine.add_to_unit(
@@ -194,14 +208,19 @@ def test_credentials_of_the_unit(machine: Machine) -> None:
         LoadCredential=
         LoadCredential=AWS_SECRET_ACCESS_KEY:{key}
         LoadCredential=inherited
-        SetCredential=AWS_ACCESS_KEY_ID:AKIA:1
+        SetCredential=AWS_ACCESS_KEY_ID:AKIA:1%%
         LoadCredential=../../evil:{key}
+        LoadCredentialEncrypted=TANK_HASH_KEY:/etc/sealed
     """.replace("        ", "")
     )
 
     shown = machine.shown("status", "order-1")
 
-    assert shown["credentials"] == {"AWS_SECRET_ACCESS_KEY": "s3cr3t\n", "AWS_ACCESS_KEY_ID": "AKIA:1"}
+    assert shown["credentials"] == {
+        "AWS_SECRET_ACCESS_KEY": "s3cr3t\n",
+        "AWS_ACCESS_KEY_ID": "AKIA:1%",
+        "TANK_HASH_KEY": "/etc/sealed, opened\n",
+    }
     assert "s3cr3t" not in json.dumps([shown["arguments"], shown["environment"], machine.log])
     assert machine.left_behind == []
 
@@ -258,6 +277,15 @@ def test_completion_needs_no_rights(machine: Machine) -> None:
 
     assert "TANK_ENV_FILE" not in shown["environment"]
     assert shown["environment"]["COMP_WORDS"] == "tank-mailer d"
+    assert machine.log == []
+
+
+def test_a_stack_is_asked_for_with_the_caller_s_keys_into_his_file(machine: Machine) -> None:
+    """The daemon's key must not see the stack, and the file is to be where he is."""
+    shown = machine.shown("config", "from-stack", "tank-queues", STUB_UID="1000", AWS_PROFILE="admin")
+
+    assert (shown["folder"], shown["environment"]["AWS_PROFILE"]) == (str(machine.root), "admin")
+    assert "TANK_ENV_FILE" not in shown["environment"]
     assert machine.log == []
 
 
