@@ -153,7 +153,7 @@ echo "raise RuntimeError" >$own/broken/structlog.py
 use $unit "Environment=PYTHONPATH=$own/broken" Restart=no
 systemctl reset-failed $unit
 systemctl start $unit 2>/dev/null && failed "a program without its library"
-within 30 grep -q RuntimeError /var/log/tank-mailer/aside.log || failed "a crash"
+within 30 grep -qs RuntimeError /var/log/tank-mailer/aside.log || failed "a crash"
 [ "$(arrived RuntimeError)" = 0 ] || failed "a crash at the far end"
 passed "a crash before there is a log: $(wc -l </var/log/tank-mailer/aside.log) lines aside, in /var/log/tank-mailer/aside.log"
 
