@@ -3,6 +3,8 @@
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -469,3 +471,14 @@ def test_a_pipe_gets_lines_with_tabs(run: Run, store: StoreFile, away: None) -> 
     assert "good\tsuccess rate\t100 %: 1 of 1 job accepted by SES\t-" in lines
     assert "state\tjobs\tshare" in lines
     assert "accepted\t1\t1.0" in lines
+
+
+def test_a_chart_leaves_later_imports_alone() -> None:
+    """In a process of its own, in which each warning is an error."""
+    code = "import importlib.util, tank_mailer.cli.report.charts; importlib.util.find_spec('nothing_of_this_name')"
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ImportWarning", "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

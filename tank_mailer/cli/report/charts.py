@@ -1,6 +1,7 @@
 """Charts as SVG that stands in a page by itself: no script, no font, no style from elsewhere."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ _MAKERS: Final[dict[ChartKind, Callable[..., Any]]] = {
     ChartKind.BARS: pygal.Bar,
     ChartKind.STACKED: pygal.StackedBar,
 }
+# Pygal's importer of maps, which are not used here, is of Python 2's kind: each later import would warn of it.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 _SCRIPTS: Final = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 _COMMENTS: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _LINKS: Final = re.compile(r"\s(?:xlink:)?href=\"[^\"]*\"")
