@@ -482,3 +482,16 @@ def test_a_chart_leaves_later_imports_alone() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_key_that_may_not_ask_for_the_account_still_learns_its_quota(
+    run: Run, store: StoreFile, standin: Standin
+) -> None:
+    """By SES's first API, as the daemon does; what AWS holds against the account only GetAccount tells."""
+    put_mail(store, "a", ("ann@example.org", 40))
+    standin.state.access.denied["ses:GetAccount"] = ""
+
+    checks = checks_of(report_of(run("report", "daily", "--json")))
+
+    assert (checks["account"]["mark"], checks["quota"]["mark"]) == ("unknown", "good")
+    assert "of 50,000" in checks["quota"]["said"]
